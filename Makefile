@@ -1,0 +1,75 @@
+# `make` lists the verbs. Everything is installed into .venv from the pinned, hash-checked
+# lists in requirements/; a stamp in .venv makes the second run instant.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --only-binary :all:
+LOCK := build/lock/bin/uv pip compile --quiet --universal --fork-strategy fewest \
+	--python-version 3.11 --only-binary :all: --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+.PHONY: help setup demo test test-slow lint format bench docs lock clean distclean
+
+help: ## list the verbs
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: .venv/.dev ## make .venv with everything pinned
+
+demo: .venv/.runtime ## who spoke when in a sample recording, beside the reference
+	@$(BIN)/earmark demo $(ARGS)
+
+test: .venv/.dev ## the whole fast suite (ARGS="-k rttm" to choose)
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-slow: .venv/.dev ## the slow tier: 24 h file, memory curve
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: .venv/.dev ## style, types, import directions, docs
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/mkdocs build --strict --quiet
+
+format: .venv/.dev ## put the code into shape
+	@$(BIN)/ruff check --fix-only
+	@$(BIN)/ruff format
+
+docs: .venv/.dev ## regenerate the reference pages, build the site into site/
+	@$(BIN)/python scripts/reference_docs.py
+	@$(BIN)/mkdocs build --strict --quiet
+
+lock: ## renew requirements/ from pyproject.toml (ARGS=--upgrade for new versions)
+	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install -qq uv
+	@$(LOCK) $(ARGS) pyproject.toml --group dev -o requirements/dev.txt
+	@$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
+
+clean: ## remove what was built and all caches
+	@rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and remove .venv
+	@rm -rf .venv
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Earmark needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1)." \
+	       "Name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the pinned packages into .venv (129 MB to download, once) ..."
+	@$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.runtime
+	@echo "Installing the pinned development tools into .venv (about 110 MB more, once) ..."
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
