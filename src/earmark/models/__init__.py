@@ -1,0 +1,47 @@
+"""The neural networks: which there are, where their files come from, and running them.
+
+    >>> from earmark.models import ModelStore
+    >>> ModelStore().path("segmentation-3.0")  # fetched and verified the first time
+
+Names are loaded when first used: the catalogue and the store need neither NumPy nor ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from earmark.models._catalogue import Catalogue, Derived, Fetched, Model, catalogue
+    from earmark.models._fbank import fbank
+    from earmark.models._sessions import load_session
+    from earmark.models._store import ModelState, ModelStore, OnPull, PullProgress, State
+
+__all__ = [
+    "Catalogue",
+    "Derived",
+    "Fetched",
+    "Model",
+    "ModelState",
+    "ModelStore",
+    "OnPull",
+    "PullProgress",
+    "State",
+    "catalogue",
+    "fbank",
+    "load_session",
+]
+
+_HOMES = {
+    "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue"),
+    "_fbank": ("fbank",),
+    "_sessions": ("load_session",),
+    "_store": ("ModelState", "ModelStore", "OnPull", "PullProgress", "State"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
