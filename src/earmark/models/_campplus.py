@@ -1,0 +1,222 @@
+"""The CAM++ speaker embedding network as an ONNX graph, from its trained tensors.
+
+H. Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware
+Masking", Interspeech 2023 (arXiv 2303.00332): a 2-D convolutional front end, a time-delay layer of
+stride 2, three densely connected blocks, statistics pooling and a linear layer. The graph computes
+the same numbers with fewer operations:
+
+* Batch normalization behind a convolution is folded into it. In front of one, normalization and
+  ReLU together are a clamp, ``relu(s*x + b) = s*max(x, -b/s) + b`` (``min`` where s < 0), and s and
+  b are folded into the convolution that follows.
+* A layer's context (the mean over all frames plus the mean over the frame's segment of 100) is one
+  product with a matrix that all layers share, and its mask is computed once per segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from earmark.models._graph import Graph
+
+__all__ = ["CHANNELS", "head", "write_network", "write_trunk"]
+
+CHANNELS = 512
+_SEGMENT = 100
+_BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation of each dense block
+_BN_EPS = 1e-5
+
+Tensors = Mapping[str, NDArray[Any]]
+Wide = NDArray[np.float64]
+
+
+def write_network(tensors: Tensors, path: Path) -> None:
+    """Write the whole network: ``feats`` [B, T, 80] to ``embs`` [B, 192]."""
+    graph = Graph()
+    frames = _add_trunk(graph, tensors, "frames")
+    weight, bias = head(tensors)
+    mean = graph.add("ReduceMean", frames, axes=[-1], keepdims=1)
+    centered = graph.add("Sub", frames, mean)
+    total = graph.add("ReduceSumSquare", centered, axes=[-1], keepdims=0)
+    count = graph.add("Cast", graph.add("Shape", frames, start=2), to=TensorProto.FLOAT)
+    one = graph.constant("float_1", np.array([1], np.float32))
+    degrees = graph.add("Max", graph.add("Sub", count, one), one)  # a single frame deviates by 0
+    deviation = graph.add("Sqrt", graph.add("Div", total, degrees))
+    flat = graph.add("Flatten", mean)
+    pooled = graph.add("Concat", flat, deviation, axis=1)
+    graph.add(
+        "Gemm",
+        pooled,
+        graph.constant("head.weight", weight),
+        graph.constant("head.bias", bias),
+        transB=1,
+        name="embs",
+    )
+    graph.save(path, inputs={"feats": ["B", "T", 80]}, outputs={"embs": ["B", len(bias)]})
+
+
+def write_trunk(tensors: Tensors, path: Path) -> None:
+    """Write what is in front of the pooling: ``feats`` to ``frames`` [B, 512, ceil(T / 2)]."""
+    graph = Graph()
+    _add_trunk(graph, tensors, "frames")
+    graph.save(path, inputs={"feats": ["B", "T", 80]}, outputs={"frames": ["B", CHANNELS, "F"]})
+
+
+def head(tensors: Tensors) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The linear layer behind statistics pooling: weight [192, 1024] and bias [192].
+
+    Its batch normalization is folded in. No ReLU follows it.
+    """
+    scale, shift = _normalization(tensors, "xvector.dense.nonlinear.batchnorm")
+    weight = tensors["xvector.dense.linear.weight"][:, :, 0] * scale[:, None]
+    return weight.astype(np.float32), shift.astype(np.float32)
+
+
+def _add_trunk(graph: Graph, tensors: Tensors, output: str) -> str:
+    """Append everything in front of statistics pooling: [B, T, 80] to [B, 512, ceil(T / 2)]."""
+    net = _Network(graph, tensors)
+    x = net.front_end("feats")
+    x = net.convolve(
+        x, "xvector.tdnn.linear", "xvector.tdnn.nonlinear.batchnorm", strides=[2], pads=[2, 2]
+    )
+    x = graph.add("Relu", x)
+    segments = net.segments(x)
+    for block, (layers, dilation) in enumerate(_BLOCKS, start=1):
+        for layer in range(1, layers + 1):
+            name = f"xvector.block{block}.tdnnd{layer}"
+            x = graph.add("Concat", x, net.dense(x, name, dilation, segments), axis=1)
+        name = f"xvector.transit{block}"
+        last = "xvector.out_nonlinear.batchnorm" if block == len(_BLOCKS) else None
+        x = net.normalize_convolve(x, f"{name}.nonlinear.batchnorm", f"{name}.linear", last)
+    return graph.add("Relu", x, name=output)
+
+
+class _Network:
+    """The layers of the network, appended to a graph one at a time."""
+
+    def __init__(self, graph: Graph, tensors: Tensors) -> None:
+        self.graph = graph
+        self.tensors = tensors
+
+    def front_end(self, feats: str) -> str:
+        """Residual convolutions over frequency and time: [B, T, 80] to [B, 320, T]."""
+        g = self.graph
+        x = g.add("Transpose", feats, perm=[0, 2, 1])
+        x = g.add("Unsqueeze", x, self.axis(1))
+        x = self.square(x, "head.conv1", "head.bn1")
+        for name, stride in (("1.0", 2), ("1.1", 1), ("2.0", 2), ("2.1", 1)):
+            x = self.residual(x, f"head.layer{name}", stride)
+        x = self.square(x, "head.conv2", "head.bn2", stride=2)
+        return g.add("Reshape", x, g.constant("flat", np.array([0, 320, -1])))
+
+    def residual(self, x: str, name: str, stride: int) -> str:
+        g = self.graph
+        y = self.square(x, f"{name}.conv1", f"{name}.bn1", stride=stride)
+        y = self.convolve(y, f"{name}.conv2", f"{name}.bn2", pads=[1, 1, 1, 1])
+        if stride > 1:
+            shortcut = f"{name}.shortcut"
+            x = self.convolve(x, f"{shortcut}.0", f"{shortcut}.1", strides=[stride, 1])
+        return g.add("Relu", g.add("Add", y, x))
+
+    def square(self, x: str, name: str, after: str, *, stride: int = 1) -> str:
+        """A 3 by 3 convolution, normalized and rectified; ``stride`` is over frequency."""
+        y = self.convolve(x, name, after, strides=[stride, 1], pads=[1, 1, 1, 1])
+        return self.graph.add("Relu", y)
+
+    def segments(self, x: str) -> tuple[str, str]:
+        """Two matrices for T frames in S segments of 100: [T, S] and [S, T].
+
+        The first turns frames into the contexts of the segments (each segment's mean plus the mean
+        of all frames), the second repeats a value per segment for each of its frames.
+        """
+        g = self.graph
+        zero, one = self.integer(0), self.integer(1)
+        frames = g.add("Gather", g.add("Shape", x), self.integer(2))
+        frame = g.add("Range", zero, frames, one)
+        of_frame = g.add("Div", frame, self.integer(_SEGMENT))
+        count = g.add(
+            "Div", g.add("Add", frames, self.integer(_SEGMENT - 1)), self.integer(_SEGMENT)
+        )
+        segment = g.add("Unsqueeze", g.add("Range", zero, count, one), self.axis(1))
+        spread = g.add("Cast", g.add("Equal", segment, of_frame), to=TensorProto.FLOAT)
+        size = g.add("ReduceSum", spread, self.axis(1), keepdims=1)
+        everywhere = g.add("Reciprocal", g.add("Cast", frames, to=TensorProto.FLOAT))
+        pool = g.add("Add", g.add("Div", spread, size), everywhere)
+        return g.add("Transpose", pool, perm=[1, 0]), spread
+
+    def dense(self, x: str, name: str, dilation: int, segments: tuple[str, str]) -> str:
+        """The 32 channels a layer adds: a time-delay layer masked by its context."""
+        g = self.graph
+        x = self.normalize_convolve(
+            x, f"{name}.nonlinear1.batchnorm", f"{name}.linear1", f"{name}.nonlinear2.batchnorm"
+        )
+        x = g.add("Relu", x)
+        pool, spread = segments
+        cam = f"{name}.cam_layer"
+        mask = g.add("MatMul", x, pool)
+        mask = g.add("Relu", self.convolve(mask, f"{cam}.linear1"))
+        mask = g.add("Sigmoid", self.convolve(mask, f"{cam}.linear2"))
+        y = self.convolve(x, f"{cam}.linear_local", dilations=[dilation], pads=[dilation, dilation])
+        return g.add("Mul", y, g.add("MatMul", mask, spread))
+
+    def normalize_convolve(self, x: str, before: str, name: str, after: str | None) -> str:
+        """Normalization, ReLU, a convolution of width 1 and the normalization ``after`` it."""
+        scale, shift = _normalization(self.tensors, before)
+        weight = self.tensors[f"{name}.weight"].astype(np.float64)[:, :, 0]
+        # Where the scale is zero the clamp is off and only the shift's ReLU is left.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            knee = -shift / scale
+        for op, here in (("Max", scale > 0), ("Min", scale < 0)):
+            if here.any():
+                limit = np.where(here, knee, -np.inf if op == "Max" else np.inf)
+                x = self.graph.add(op, x, self.constant(f"{before}.{op}", limit[:, None]))
+        bias = _sum(weight * np.where(scale == 0, np.maximum(shift, 0.0), shift))
+        return self.add_convolution(x, name, (weight * scale)[:, :, None], bias, after)
+
+    def convolve(self, x: str, name: str, after: str | None = None, **attributes: Any) -> str:
+        """A convolution over time, or over frequency and time, and the normalization after it."""
+        weight = self.tensors[f"{name}.weight"].astype(np.float64)
+        bias = self.tensors.get(f"{name}.bias", np.zeros(len(weight))).astype(np.float64)
+        return self.add_convolution(x, name, weight, bias, after, **attributes)
+
+    def add_convolution(
+        self, x: str, name: str, weight: Wide, bias: Wide, after: str | None, **attributes: Any
+    ) -> str:
+        if after is not None:
+            scale, shift = _normalization(self.tensors, after)
+            weight = weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))
+            bias = bias * scale + shift
+        return self.graph.add(
+            "Conv",
+            x,
+            self.constant(f"{name}.weight", weight),
+            self.constant(f"{name}.bias", bias),
+            **attributes,
+        )
+
+    def constant(self, name: str, value: Wide) -> str:
+        return self.graph.constant(name, value.astype(np.float32))
+
+    def integer(self, value: int) -> str:
+        return self.graph.constant(f"int_{value}", np.array(value))
+
+    def axis(self, value: int) -> str:
+        return self.graph.constant(f"axis_{value}", np.array([value]))
+
+
+def _normalization(tensors: Tensors, name: str) -> tuple[Wide, Wide]:
+    """Scale and shift of a batch normalization in inference."""
+    variance = tensors[f"{name}.running_var"].astype(np.float64)
+    mean = tensors[f"{name}.running_mean"].astype(np.float64)
+    scale = tensors.get(f"{name}.weight", np.ones(len(mean))) / np.sqrt(variance + _BN_EPS)
+    return scale, tensors.get(f"{name}.bias", np.zeros(len(mean))) - mean * scale
+
+
+def _sum(rows: Wide) -> Wide:
+    """Sums of the rows, added up from left to right: the same on every machine."""
+    return np.add.accumulate(rows, axis=1)[:, -1]
