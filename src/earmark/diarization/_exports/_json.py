@@ -105,12 +105,12 @@ def parse_json_document(text: str | bytes) -> dict[str, Any]:
         return {
             "turns": tuple(Turn(**turn) for turn in document["turns"]),
             "exclusive": tuple(Turn(**turn) for turn in document["exclusive"]),
-            "duration": document["duration"],
-            "start_s": document["start"],
+            "duration": float(document["duration"]),
+            "start_s": float(document["start"]),
             "uri": document["uri"],
             "warnings": tuple(document["warnings"]),
-            "models": document["models"],
-            "settings": document["settings"],
+            "models": dict(document["models"]),
+            "settings": dict(document["settings"]),
             "voiceprints": {
                 name: Voiceprint(
                     vector=np.frombuffer(base64.b64decode(each["vector"], validate=True), "<f4"),
