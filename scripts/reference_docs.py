@@ -1,0 +1,98 @@
+"""Write the tables of docs/settings.md and docs/errors.md from the code.
+
+Everything between the two marker lines of a page is replaced; the prose around it stays. A test
+compares the pages with what this script would write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import UnionType
+from typing import Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from earmark import errors
+from earmark.settings import Settings
+
+DOCS = Path(__file__).parent.parent / "docs"
+BEGIN = "<!-- from the code: `make docs` -->\n"
+END = "<!-- end -->\n"
+
+
+def settings_table() -> str:
+    """A row for each setting: the variable, what it takes, its default, what it does."""
+    rows = (
+        (f"`EARMARK_{name.upper()}`", _kind(field), _default(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    )
+    return _table(("variable", "takes", "default", "what it does"), rows)
+
+
+def errors_table() -> str:
+    """A row for each error, parents before children: name, kind, code, when it is raised."""
+    rows = (
+        (f"{'&emsp;' * depth}`{error.__name__}`", error.kind, f"`{error.code}`", _meaning(error))
+        for error, depth in _tree(errors.EarmarkError)
+    )
+    return _table(("error", "kind", "code", "when"), rows)
+
+
+PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_table, "errors.md": errors_table}
+
+
+def render(page: str, text: str) -> str:
+    """``text`` of ``page`` with the part between its markers made anew."""
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    return f"{head}{BEGIN}\n{PAGES[page]()}\n{END}{tail}"
+
+
+def _kind(field: FieldInfo) -> str:
+    kind = field.annotation
+    if isinstance(kind, UnionType):
+        kind = next(option for option in get_args(kind) if option is not type(None))
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(kind))
+    words = {bool: "`true` or `false`", int: "a whole number", float: "a number", Path: "a folder"}
+    return words.get(kind, "text") if isinstance(kind, type) else "text"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "`earmark/models` in the user's cache folder"
+    if field.default is None:
+        return "not set"
+    value = field.default
+    return f"`{value:g}`" if isinstance(value, float) else f"`{str(value).lower()}`"
+
+
+def _meaning(error: type[errors.EarmarkError]) -> str:
+    first = (error.__doc__ or "").split("\n\n")[0]
+    return " ".join(first.split())
+
+
+def _tree(
+    error: type[errors.EarmarkError], depth: int = 0
+) -> Iterable[tuple[type[errors.EarmarkError], int]]:
+    yield error, depth
+    for child in error.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from _tree(child, depth + 1)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def main() -> None:
+    """Rewrite every page that changed."""
+    for page in PAGES:
+        path = DOCS / page
+        path.write_text(render(page, path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
