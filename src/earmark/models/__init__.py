@@ -12,7 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from earmark.models._catalogue import Catalogue, Derived, Fetched, Model, catalogue
+    from earmark.models._catalogue import (
+        Catalogue,
+        Derived,
+        Fetched,
+        Model,
+        catalogue,
+        read_catalogue,
+    )
     from earmark.models._fbank import fbank
     from earmark.models._sessions import load_session
     from earmark.models._store import ModelState, ModelStore, OnPull, PullProgress, State
@@ -30,10 +37,11 @@ __all__ = [
     "catalogue",
     "fbank",
     "load_session",
+    "read_catalogue",
 ]
 
 _HOMES = {
-    "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue"),
+    "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue", "read_catalogue"),
     "_fbank": ("fbank",),
     "_sessions": ("load_session",),
     "_store": ("ModelState", "ModelStore", "OnPull", "PullProgress", "State"),

@@ -20,6 +20,7 @@ __all__ = [
     "Package",
     "PackageSource",
     "catalogue",
+    "read_catalogue",
 ]
 
 
@@ -143,7 +144,7 @@ def read_catalogue(text: str) -> Catalogue:
         entry = dict(fields)
         sources = tuple(_source(source, packages) for source in entry.pop("source"))
         models[entry["id"]] = Fetched(**entry, sources=sources)
-    for fields in data["derived"]:
+    for fields in data.get("derived", ()):
         entry = dict(fields)
         inputs = tuple(entry.pop("inputs"))
         origins = [models[name] for name in inputs]
