@@ -1,0 +1,8 @@
+"""Sound in: any common container to blocks of float32 at 16 kHz, in constant memory."""
+
+from __future__ import annotations
+
+from earmark.audio._limits import SAMPLE_RATE
+from earmark.audio._stream import AudioStream, open_audio, read_audio
+
+__all__ = ["SAMPLE_RATE", "AudioStream", "open_audio", "read_audio"]

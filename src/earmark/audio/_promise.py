@@ -1,0 +1,215 @@
+"""What a container promises about its own length, to tell a cut file from a whole one.
+
+FFmpeg ends in silence at the end of a cut file, so the promise is compared with what was there:
+the byte up to which the container says it reaches, and the seconds its header counts. Only promises
+that writers keep are used; a streamed file (size 0 or the largest number) makes none.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from earmark.audio._reader import Reader
+
+if TYPE_CHECKING:
+    from av import AudioStream
+    from av.container import InputContainer
+
+_STREAMED: Final = 0x7FFFF000
+"""RIFF sizes from here on are what writers put when they cannot know."""
+
+_SLOPPY_BYTES: Final = 256
+"""Some writers count their own header into the size of the audio."""
+
+_CHUNKS: Final = 64
+_XING_SEARCH: Final = 200
+
+# Seconds that may be missing from what the header counts: coarse clocks and codec delays.
+_EXACT: Final = {"flac": 0.0, "aiff": 0.0, "au": 0.0, "tta": 0.0, "wv": 0.0}
+_ROUGH: Final = {"matroska,webm": 1.0, "mov,mp4,m4a,3gp,3g2,mj2": 1.0, "mp3": 0.2, "ogg": 0.1}
+
+
+def shortfall(
+    reader: Reader, container: InputContainer, stream: AudioStream, position_s: float
+) -> str | None:
+    """Why the source must have been cut, or None; call it when FFmpeg says that it ended.
+
+    ``position_s`` is the end of what was decoded, in seconds from the start of the recording.
+    """
+    name = container.format.name
+    promised, length = _promised_end(reader, name), reader.length()
+    if promised is not None and length < promised:
+        return f"the file ends after {length} of {promised} bytes"
+    slack = {**_EXACT, **_ROUGH}.get(name)
+    seconds = None if slack is None else _counted_seconds(reader, container, stream)
+    if seconds is not None and slack is not None and position_s < seconds - slack - 1e-3:
+        return f"only {position_s:.2f} of {seconds:.2f} s are there"
+    return None
+
+
+def audio_goes_on(reader: Reader) -> bool:
+    """Whether a WAV holds audio past the size in its header: what follows there is no chunk.
+
+    Sizes wrap at 4 GiB, and some recorders write a size first and never correct it.
+    """
+    span = _wav_data(reader)
+    if span is None or not reader.seekable():
+        return False
+    end = span[1] + span[1] % 2
+    after = reader.at(end, 8)
+    if span[1] == span[0] or len(after) < 8:
+        return False
+    size = int.from_bytes(after[4:], "little")
+    named = all(32 <= letter < 127 for letter in after[:4])
+    return not (named and end + 8 + size <= reader.length() + 1)
+
+
+def _promised_end(reader: Reader, name: str) -> int | None:
+    """The byte at which the container says it ends, or None when it does not say."""
+    if name == "wav":
+        span = _wav_data(reader)
+        return span[1] - _SLOPPY_BYTES if span and span[1] > span[0] else None
+    if name in ("avi", "aiff"):
+        size = _number(reader, 4, 4, "little" if name == "avi" else "big")
+        return 8 + size - _SLOPPY_BYTES if 0 < size < _STREAMED else None
+    if name == "w64":
+        size = _number(reader, 16, 8, "little")
+        return size if 0 < size < 1 << 62 else None
+    if name == "caf":
+        return _caf_end(reader)
+    if name == "matroska,webm":
+        return _segment_end(reader)
+    if name == "asf":
+        return _asf_end(reader)
+    if name == "ogg":
+        return _last_page_end(reader)
+    return None
+
+
+def _counted_seconds(
+    reader: Reader, container: InputContainer, stream: AudioStream
+) -> float | None:
+    """The length in the container's header, in seconds, or None when FFmpeg only guessed it."""
+    name = container.format.name
+    if name == "matroska,webm":
+        header = reader.head.partition(b"\x1f\x43\xb6\x75")[0]
+        others = [s for s in container.streams if s.type == "video"]
+        known = container.duration is not None and b"\x44\x89" in header and not others
+        return container.duration / 1e6 if known and container.duration is not None else None
+    if name == "mp3" and not _counts_frames(reader):
+        return None
+    if name == "ogg" and not reader.seekable():
+        return None
+    if stream.duration is None or stream.time_base is None:
+        return None
+    return float(stream.duration * stream.time_base)
+
+
+def _wav_data(reader: Reader) -> tuple[int, int] | None:
+    """First byte of a WAV's audio and the byte after it; both the same when it does not say."""
+    if reader.head[8:12] != b"WAVE":
+        return None
+    wide = _ds64_size(reader) if reader.head[:4] == b"RF64" else None
+    offset = 12
+    for _ in range(_CHUNKS):
+        header = reader.at(offset, 8)
+        if len(header) < 8:
+            return None
+        tag, size = header[:4], int.from_bytes(header[4:], "little")
+        if tag == b"data":
+            begin = offset + 8
+            if size == 0xFFFFFFFF and wide:
+                return begin, begin + wide
+            return begin, begin + (size if size < _STREAMED or size % 2**31 > 1 else 0)
+        offset += 8 + size + size % 2
+    return None
+
+
+def _ds64_size(reader: Reader) -> int | None:
+    header = reader.at(12, 28)
+    return struct.unpack_from("<Q", header, 16)[0] if header[:4] == b"ds64" else None
+
+
+def _caf_end(reader: Reader) -> int | None:
+    offset = 8
+    for _ in range(_CHUNKS):
+        header = reader.at(offset, 12)
+        if len(header) < 12:
+            return None
+        size = struct.unpack_from(">q", header, 4)[0]
+        if header[:4] == b"data":
+            return offset + 12 + size if size > 0 else None
+        if size < 0:
+            return None
+        offset += 12 + size
+    return None
+
+
+def _segment_end(reader: Reader) -> int | None:
+    """End of a Matroska segment. Sizes there are EBML numbers, all ones meaning unknown."""
+    offset, head = 4, reader.head
+    size, width = _ebml_number(head, offset)
+    if size is None:
+        return None
+    offset += width + size
+    if head[offset : offset + 4] != b"\x18\x53\x80\x67":
+        return None
+    size, width = _ebml_number(head, offset + 4)
+    return None if size is None else offset + 4 + width + size
+
+
+def _ebml_number(data: bytes, offset: int) -> tuple[int | None, int]:
+    first = data[offset] if offset < len(data) else 0
+    width = 9 - first.bit_length()
+    if width > 8:
+        return None, 0
+    mask = (1 << (7 * width)) - 1
+    value = int.from_bytes(data[offset : offset + width], "big") & mask
+    return (None if value == mask else value), width
+
+
+def _asf_end(reader: Reader) -> int | None:
+    at = reader.head.find(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
+    properties = reader.head[at : at + 92]
+    if at < 0 or len(properties) < 92 or properties[88] & 1:
+        return None
+    size: int = struct.unpack_from("<Q", properties, 40)[0]
+    return size or None
+
+
+def _last_page_end(reader: Reader) -> int | None:
+    """Where the last Ogg page should end.
+
+    A missing end-of-stream flag says nothing, live recordings rarely have it; a page that breaks
+    off says all.
+    """
+    tail = reader.tail()
+    at = tail.rfind(b"OggS\x00")
+    if at < 0 or at + 27 > len(tail):
+        return None if at < 0 else reader.length() + 27 - (len(tail) - at)
+    segments = tail[at + 26]
+    table = tail[at + 27 : at + 27 + segments]
+    return reader.length() - len(tail) + at + 27 + segments + sum(table)
+
+
+def _counts_frames(reader: Reader) -> bool:
+    """Whether an MP3 begins with a Xing, Info or VBRI frame that counts its frames."""
+    offset = 0
+    header = reader.at(0, 10)
+    if header[:3] == b"ID3" and len(header) == 10:
+        size = 0
+        for byte in header[6:10]:
+            size = size << 7 | byte & 0x7F
+        offset = 10 + size
+    first = reader.at(offset, _XING_SEARCH)
+    for mark in (b"Xing", b"Info"):
+        at = first.find(mark)
+        if 0 <= at <= len(first) - 8:
+            return bool(first[at + 7] & 1)
+    return b"VBRI" in first
+
+
+def _number(reader: Reader, offset: int, size: int, order: str) -> int:
+    data = reader.at(offset, size)
+    return int.from_bytes(data, "little" if order == "little" else "big")
