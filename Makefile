@@ -35,10 +35,10 @@ test-slow: .venv/.dev ## the slow tier: 24 h file, memory curve
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: .venv/.dev ## style, types, import directions, docs
-	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mkdocs build --strict --quiet
 
 format: .venv/.dev ## put the code into shape

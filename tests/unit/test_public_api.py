@@ -1,0 +1,66 @@
+"""What a package offers is what its ``__all__`` says: sorted, complete, and there."""
+
+from __future__ import annotations
+
+import ast
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import earmark
+
+
+def _public_modules() -> Iterator[str]:
+    yield "earmark"
+    for module in pkgutil.walk_packages(earmark.__path__, "earmark."):
+        if "._" not in module.name:
+            yield module.name
+
+
+def _order(name: str) -> tuple[int, str]:
+    """CONSTANTS, Classes, functions; each by name: the order that ruff keeps."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+def _offered(source: str) -> set[str]:
+    """The public names that a module imports from our own rooms, or defines itself."""
+    names: set[str] = set()
+    for node in _statements(ast.parse(source)):
+        match node:
+            case ast.ImportFrom(module=str(module), names=aliases) if module.startswith("earmark"):
+                names.update(alias.asname or alias.name for alias in aliases)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+    return {name for name in names if not name.startswith("_")}
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Those of the module itself, also under ``if TYPE_CHECKING``."""
+    for node in tree.body:
+        yield from node.body if isinstance(node, ast.If) else [node]
+
+
+@pytest.mark.parametrize("name", list(_public_modules()))
+def test_all_is_sorted_complete_and_there(name: str) -> None:
+    module = import_module(name)
+    public = module.__all__
+    assert public == sorted(public, key=_order)
+    for each in public:
+        assert getattr(module, each, None) is not None, each
+    assert module.__file__ is not None
+    offered = _offered(Path(module.__file__).read_text(encoding="utf-8"))
+    assert offered <= set(public), f"not in __all__: {sorted(offered - set(public))}"
+
+
+def test_only_rooms_errors_and_settings_are_public() -> None:
+    single = {
+        module.name
+        for module in pkgutil.walk_packages(earmark.__path__, "earmark.")
+        if not module.ispkg and "._" not in module.name
+    }
+    assert single - {"earmark.__main__"} == {"earmark.errors", "earmark.settings"}
