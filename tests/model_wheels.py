@@ -150,8 +150,9 @@ def web_site(files: Mapping[str, bytes]) -> Iterator[Site]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = False  # so that closing waits for every answer to end
     site = Site(url=f"http://127.0.0.1:{server.server_port}", files=dict(files))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield site

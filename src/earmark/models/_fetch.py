@@ -132,6 +132,7 @@ def _url_chunks(url: str, total: int, on_bytes: OnBytes) -> Iterator[bytes]:
                 on_bytes(done, total)
                 yield chunk
     except urllib.error.HTTPError as error:
+        error.close()
         reason = f"the server answered {error.code} {error.reason}"
         raise ModelDownloadFailed(f"{url} cannot be fetched: {reason}; {_OTHER_WAYS}.") from error
     except (OSError, http.client.HTTPException) as error:
