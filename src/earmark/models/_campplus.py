@@ -14,7 +14,6 @@ the same numbers with fewer operations:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from earmark.models._folding import Convolution, Folded, Tensors, Wide
 from earmark.models._graph import Graph
 
-__all__ = ["CHANNELS", "head", "write_network", "write_trunk"]
+__all__ = ["BLOCKS", "CHANNELS", "head", "write_network", "write_trunk"]
 
 CHANNELS = 512
 _SEGMENT = 100
-_BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation of each dense block
-_BN_EPS = 1e-5
-
-Tensors = Mapping[str, NDArray[Any]]
-Wide = NDArray[np.float64]
+BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation of each dense block
 
 
 def write_network(tensors: Tensors, path: Path) -> None:
@@ -72,9 +68,10 @@ def head(tensors: Tensors) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
     Its batch normalization is folded in. No ReLU follows it.
     """
-    scale, shift = _normalization(tensors, "xvector.dense.nonlinear.batchnorm")
-    weight = tensors["xvector.dense.linear.weight"][:, :, 0] * scale[:, None]
-    return weight.astype(np.float32), shift.astype(np.float32)
+    linear = Folded(tensors).convolution(
+        "xvector.dense.linear", "xvector.dense.nonlinear.batchnorm"
+    )
+    return linear.weight[:, :, 0].astype(np.float32), linear.bias.astype(np.float32)
 
 
 def _add_trunk(graph: Graph, tensors: Tensors, output: str) -> str:
@@ -84,15 +81,15 @@ def _add_trunk(graph: Graph, tensors: Tensors, output: str) -> str:
     x = net.convolve(
         x, "xvector.tdnn.linear", "xvector.tdnn.nonlinear.batchnorm", strides=[2], pads=[2, 2]
     )
-    x = graph.add("Relu", x)
+    x = graph.add("Relu", x, name="xvector.tdnn.out")
     segments = net.segments(x)
-    for block, (layers, dilation) in enumerate(_BLOCKS, start=1):
+    for block, (layers, dilation) in enumerate(BLOCKS, start=1):
         for layer in range(1, layers + 1):
             name = f"xvector.block{block}.tdnnd{layer}"
             x = graph.add("Concat", x, net.dense(x, name, dilation, segments), axis=1)
         name = f"xvector.transit{block}"
-        last = "xvector.out_nonlinear.batchnorm" if block == len(_BLOCKS) else None
-        x = net.normalize_convolve(x, f"{name}.nonlinear.batchnorm", f"{name}.linear", last)
+        last = "xvector.out_nonlinear.batchnorm" if block == len(BLOCKS) else None
+        x = net.clamp_convolve(x, f"{name}.nonlinear.batchnorm", f"{name}.linear", last)
     return graph.add("Relu", x, name=output)
 
 
@@ -101,7 +98,7 @@ class _Network:
 
     def __init__(self, graph: Graph, tensors: Tensors) -> None:
         self.graph = graph
-        self.tensors = tensors
+        self.layers = Folded(tensors)
 
     def front_end(self, feats: str) -> str:
         """Residual convolutions over frequency and time: [B, T, 80] to [B, 320, T]."""
@@ -121,12 +118,12 @@ class _Network:
         if stride > 1:
             shortcut = f"{name}.shortcut"
             x = self.convolve(x, f"{shortcut}.0", f"{shortcut}.1", strides=[stride, 1])
-        return g.add("Relu", g.add("Add", y, x))
+        return g.add("Relu", g.add("Add", y, x), name=f"{name}.out")
 
     def square(self, x: str, name: str, after: str, *, stride: int = 1) -> str:
         """A 3 by 3 convolution, normalized and rectified; ``stride`` is over frequency."""
         y = self.convolve(x, name, after, strides=[stride, 1], pads=[1, 1, 1, 1])
-        return self.graph.add("Relu", y)
+        return self.graph.add("Relu", y, name=f"{name}.relu")
 
     def segments(self, x: str) -> tuple[str, str]:
         """Two matrices for T frames in S segments of 100: [T, S] and [S, T].
@@ -152,52 +149,34 @@ class _Network:
     def dense(self, x: str, name: str, dilation: int, segments: tuple[str, str]) -> str:
         """The 32 channels a layer adds: a time-delay layer masked by its context."""
         g = self.graph
-        x = self.normalize_convolve(
+        x = self.clamp_convolve(
             x, f"{name}.nonlinear1.batchnorm", f"{name}.linear1", f"{name}.nonlinear2.batchnorm"
         )
-        x = g.add("Relu", x)
+        x = g.add("Relu", x, name=f"{name}.hidden")
         pool, spread = segments
         cam = f"{name}.cam_layer"
         mask = g.add("MatMul", x, pool)
         mask = g.add("Relu", self.convolve(mask, f"{cam}.linear1"))
         mask = g.add("Sigmoid", self.convolve(mask, f"{cam}.linear2"))
         y = self.convolve(x, f"{cam}.linear_local", dilations=[dilation], pads=[dilation, dilation])
-        return g.add("Mul", y, g.add("MatMul", mask, spread))
+        return g.add("Mul", y, g.add("MatMul", mask, spread), name=f"{name}.out")
 
-    def normalize_convolve(self, x: str, before: str, name: str, after: str | None) -> str:
+    def clamp_convolve(self, x: str, before: str, name: str, after: str | None) -> str:
         """Normalization, ReLU, a convolution of width 1 and the normalization ``after`` it."""
-        scale, shift = _normalization(self.tensors, before)
-        weight = self.tensors[f"{name}.weight"].astype(np.float64)[:, :, 0]
-        # Where the scale is zero the clamp is off and only the shift's ReLU is left.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            knee = -shift / scale
-        for op, here in (("Max", scale > 0), ("Min", scale < 0)):
-            if here.any():
-                limit = np.where(here, knee, -np.inf if op == "Max" else np.inf)
+        clamp, convolution = self.layers.clamped(before, name, after)
+        for op, limit in (("Max", clamp.low), ("Min", clamp.high)):
+            if np.isfinite(limit).any():
                 x = self.graph.add(op, x, self.constant(f"{before}.{op}", limit[:, None]))
-        bias = _sum(weight * np.where(scale == 0, np.maximum(shift, 0.0), shift))
-        return self.add_convolution(x, name, (weight * scale)[:, :, None], bias, after)
+        return self.append(x, name, convolution)
 
     def convolve(self, x: str, name: str, after: str | None = None, **attributes: Any) -> str:
         """A convolution over time, or over frequency and time, and the normalization after it."""
-        weight = self.tensors[f"{name}.weight"].astype(np.float64)
-        bias = self.tensors.get(f"{name}.bias", np.zeros(len(weight))).astype(np.float64)
-        return self.add_convolution(x, name, weight, bias, after, **attributes)
+        return self.append(x, name, self.layers.convolution(name, after), **attributes)
 
-    def add_convolution(
-        self, x: str, name: str, weight: Wide, bias: Wide, after: str | None, **attributes: Any
-    ) -> str:
-        if after is not None:
-            scale, shift = _normalization(self.tensors, after)
-            weight = weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))
-            bias = bias * scale + shift
-        return self.graph.add(
-            "Conv",
-            x,
-            self.constant(f"{name}.weight", weight),
-            self.constant(f"{name}.bias", bias),
-            **attributes,
-        )
+    def append(self, x: str, name: str, convolution: Convolution, **attributes: Any) -> str:
+        weight = self.constant(f"{name}.weight", convolution.weight)
+        bias = self.constant(f"{name}.bias", convolution.bias)
+        return self.graph.add("Conv", x, weight, bias, name=f"{name}.out", **attributes)
 
     def constant(self, name: str, value: Wide) -> str:
         return self.graph.constant(name, value.astype(np.float32))
@@ -207,16 +186,3 @@ class _Network:
 
     def axis(self, value: int) -> str:
         return self.graph.constant(f"axis_{value}", np.array([value]))
-
-
-def _normalization(tensors: Tensors, name: str) -> tuple[Wide, Wide]:
-    """Scale and shift of a batch normalization in inference."""
-    variance = tensors[f"{name}.running_var"].astype(np.float64)
-    mean = tensors[f"{name}.running_mean"].astype(np.float64)
-    scale = tensors.get(f"{name}.weight", np.ones(len(mean))) / np.sqrt(variance + _BN_EPS)
-    return scale, tensors.get(f"{name}.bias", np.zeros(len(mean))) - mean * scale
-
-
-def _sum(rows: Wide) -> Wide:
-    """Sums of the rows, added up from left to right: the same on every machine."""
-    return np.add.accumulate(rows, axis=1)[:, -1]
