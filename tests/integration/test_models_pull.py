@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 import venv
 from collections.abc import Iterator
@@ -161,6 +162,23 @@ def test_an_index_without_the_wheel(shop: ToyShop, tmp_path: Path) -> None:
     shop.wheel.unlink()
     message = failure(shop.store(tmp_path / "models"), ModelDownloadFailed)
     assert "No matching distribution found for earmark-toys==1.0" in message
+
+
+@pytest.mark.parametrize("option", ["quiet", "verbose", "require_virtualenv", "no_binary"])
+def test_settings_of_pip_that_are_not_meant_for_this(
+    shop: ToyShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    value = {"no_binary": ":all:", "quiet": "3"}.get(option, "1")
+    monkeypatch.setenv(f"PIP_{option.upper()}", value)
+    # The same pip, without a virtual environment around it.
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    monkeypatch.setattr(sys, "executable", str(Path(sys.base_prefix) / "bin" / python))
+    monkeypatch.setenv("PYTHONPATH", sysconfig.get_path("purelib"))
+    wheel = shop.wheel.rename(tmp_path / shop.wheel.name)
+    message = failure(shop.store(tmp_path / "models"), ModelDownloadFailed)
+    assert "No matching distribution found" in message
+    wheel.rename(shop.wheel)
+    assert shop.store(tmp_path / "models").path("toy-small").exists()
 
 
 def test_no_network(shop: ToyShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

