@@ -5,10 +5,14 @@ SHELL := bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
+export NO_MKDOCS_2_WARNING = 1
+
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --only-binary :all:
+BENCH_DIRS = $(or $(DIR),$(if $(EARMARK_EVAL_DIR),$(wildcard $(EARMARK_EVAL_DIR)/diarization/*),\
+	$(error Say what to measure: make bench DIR=folder-of-recordings-and-rttm)))
 LOCK := build/lock/bin/uv pip compile --quiet --universal --fork-strategy fewest \
 	--python-version 3.11 --only-binary :all: --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
@@ -44,6 +48,9 @@ lint: .venv/.dev ## style, types, import directions, docs
 format: .venv/.dev ## put the code into shape
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
+
+bench: .venv/.dev ## accuracy, speed, memory on DIR=… or all of EARMARK_EVAL_DIR
+	@for dir in $(BENCH_DIRS); do $(BIN)/earmark bench diarization "$$dir" $(ARGS); done
 
 docs: .venv/.dev ## regenerate the reference pages, build the site into site/
 	@$(BIN)/python scripts/reference_docs.py

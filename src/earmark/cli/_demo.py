@@ -1,0 +1,162 @@
+"""``earmark demo``: who spoke when in a sample recording, beside what people wrote down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from time import perf_counter
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from earmark.bench import COLLAR, Score, map_speakers, score
+from earmark.cli._models import pull_models
+from earmark.cli._timeline import axis_text, lane_text
+from earmark.diarization import Diarization, Diarizer, Turn
+from earmark.models import ModelStore, catalogue
+
+__all__ = ["app", "beside", "demo"]
+
+app = typer.Typer(help="Show who spoke when in a sample recording, beside the truth.")
+
+_COLOURS = ("cyan", "magenta", "yellow", "green")
+
+Names = Mapping[str, str]
+"""Earmark's name of a speaker -> the same person's name in the reference."""
+
+
+@app.command()
+def demo() -> None:
+    """Diarize a telephone call of 30 seconds and show the result beside what people wrote down.
+
+    The models and the recording are fetched when they are not there yet.
+    """
+    models = catalogue().models.values()
+    files = pull_models(
+        ModelStore(), [model.id for model in models if model.default or model.task == "demo"]
+    )
+    diarizer = Diarizer()
+    began = perf_counter()
+    found = diarizer.diarize(files["sample-recording"])
+    seconds = perf_counter() - began
+    truth = Diarization.from_rttm(files["sample-reference"], duration=found.duration)
+    regions = [(0.0, found.duration)]
+    mapping = map_speakers(truth.turns, found.turns, regions=regions)
+    _show(
+        truth,
+        found,
+        names={speaker: person for (_, speaker), person in mapping.items()},
+        score=score(truth.turns, found.turns, regions=regions),
+        seconds=seconds,
+    )
+
+
+def beside(
+    truth: Iterable[Turn], found: Iterable[Turn], *, names: Names
+) -> list[tuple[Turn | None, Turn | None]]:
+    """Each true turn with the found turn of the same person that covers most of it, by time.
+
+    What has no counterpart stands alone: a missed turn, or one that nobody spoke.
+    """
+    left = list(found)
+    rows: list[tuple[Turn | None, Turn | None]] = []
+    for turn in truth:
+        same = [each for each in left if names.get(each.speaker) == turn.speaker]
+        best = max(same, key=lambda each: _shared(turn, each), default=None)
+        if best is not None and _shared(turn, best) > 0:
+            left.remove(best)
+            rows.append((turn, best))
+        else:
+            rows.append((turn, None))
+    rows += [(None, turn) for turn in left]
+    return sorted(rows, key=lambda row: min(turn.start for turn in row if turn is not None))
+
+
+def _show(
+    truth: Diarization, found: Diarization, *, names: Names, score: Score, seconds: float
+) -> None:
+    console = Console(highlight=False)
+    people = list(truth.speakers)
+    colours = {person: _COLOURS[i % len(_COLOURS)] for i, person in enumerate(people)}
+    colours |= {speaker: colours[names[speaker]] for speaker in found.speakers if speaker in names}
+    console.print(
+        f"A telephone call of {found.duration:.0f} seconds between {len(people)} people;"
+        f" Earmark heard {len(found.speakers)}.\n"
+    )
+    _print_lanes(console, truth, found, names=names, colours=colours)
+    console.print()
+    console.print(_table(truth, found, names=names, colours=colours))
+    console.print()
+    console.print(_verdict(score), soft_wrap=True)
+    console.print(
+        f"{found.duration:.0f} s of sound took {seconds:.1f} s."
+        " Now yours: [bold]earmark diarize FILE[/]",
+        soft_wrap=True,
+    )
+
+
+_MARGIN = 26  # room for "Earmark found" and a speaker's name
+
+
+def _print_lanes(
+    console: Console,
+    truth: Diarization,
+    found: Diarization,
+    *,
+    names: Names,
+    colours: Mapping[str, str],
+) -> None:
+    people = list(truth.speakers)
+    speakers = sorted(
+        found.speakers, key=lambda each: people.index(names[each]) if each in names else len(people)
+    )
+    width = max(10, console.width - _MARGIN - 1)
+    for who, result, lanes in (
+        ("people wrote", truth, people),
+        ("Earmark found", found, speakers),
+    ):
+        for index, speaker in enumerate(lanes):
+            line = Text(f"{who if index == 0 else '':15}{speaker:11}")
+            turns = [turn for turn in result if turn.speaker == speaker]
+            lane = lane_text(turns, start=0.0, end=found.duration, width=width)
+            console.print(line.append(lane, style=colours.get(speaker, "")), soft_wrap=True)
+    axis = axis_text(start=0.0, end=found.duration, width=width)
+    console.print(" " * _MARGIN + axis, style="dim", soft_wrap=True)
+
+
+def _table(
+    truth: Diarization, found: Diarization, *, names: Names, colours: Mapping[str, str]
+) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 4, 0, 0))
+    table.add_column("people wrote", no_wrap=True, min_width=27)
+    table.add_column("Earmark found", no_wrap=True)
+    for row in beside(truth, found, names=names):
+        table.add_row(*(_line(turn, colours) for turn in row))
+    return table
+
+
+def _line(turn: Turn | None, colours: Mapping[str, str]) -> Text:
+    if turn is None:
+        return Text("–", style="dim")
+    line = Text(f"{turn.start:6.2f} – {turn.end:5.2f} s  ")
+    return line.append(turn.speaker, style=colours.get(turn.speaker, ""))
+
+
+def _verdict(score: Score) -> str:
+    errors = score.strict
+    parts = {
+        "missed": errors.miss,
+        "false alarm": errors.false_alarm,
+        "wrong speaker": errors.confusion,
+    }
+    shares = ", ".join(f"{name} {part / errors.speech:.1%}" for name, part in parts.items())
+    return (
+        f"[bold]Diarization error rate (DER) {errors.rate:.1%}[/] of the speech"
+        f" ({score.lenient.rate:.1%} give or take {COLLAR} s):\n{shares}."
+    )
+
+
+def _shared(one: Turn, other: Turn) -> float:
+    """Seconds that both turns cover."""
+    return max(0.0, min(one.end, other.end) - max(one.start, other.start))

@@ -1,0 +1,35 @@
+"""A newcomer's first sight: `earmark demo`, as a program of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_the_demo_shows_turns_beside_the_truth_and_the_error_rate(
+    models_dir: Path, sample_rttm: Path
+) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "earmark", "demo"],
+        env=os.environ | {"EARMARK_MODELS_DIR": str(models_dir), "EARMARK_OFFLINE": "true"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    lines = run.stdout.splitlines()
+    assert len(lines) < 25
+    assert all(len(line) <= 80 for line in lines)
+    for turn in sample_rttm.read_text(encoding="utf-8").splitlines():
+        start, seconds, person = (turn.split()[field] for field in (3, 4, 7))
+        true = f"{float(start):.2f} – {float(start) + float(seconds):5.2f} s  {person}"
+        assert true in run.stdout
+    assert "SPEAKER_00" in run.stdout
+    assert "SPEAKER_01" in run.stdout
+    assert "Earmark heard 2" in run.stdout
+    (rate,) = re.findall(r"\(DER\) ([\d.]+)% of the speech", run.stdout)
+    assert float(rate) < 15
