@@ -224,7 +224,7 @@ def test_in_a_read_only_folder_each_file_is_hashed_once(
     def reread(path: Path) -> str:
         raise AssertionError(f"{path} was hashed twice")
 
-    monkeypatch.setattr("earmark.models._store.sha256_of", reread)
+    monkeypatch.setattr("earmark.models._files.sha256_of", reread)
     assert store.path("toy-large") == file
 
 

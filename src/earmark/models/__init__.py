@@ -21,8 +21,9 @@ if TYPE_CHECKING:
         read_catalogue,
     )
     from earmark.models._fbank import fbank
+    from earmark.models._files import State
     from earmark.models._sessions import load_session
-    from earmark.models._store import ModelState, ModelStore, OnPull, PullProgress, State
+    from earmark.models._store import ModelState, ModelStore, OnPull, PullProgress
 
 __all__ = [
     "Catalogue",
@@ -43,8 +44,9 @@ __all__ = [
 _HOMES = {
     "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue", "read_catalogue"),
     "_fbank": ("fbank",),
+    "_files": ("State",),
     "_sessions": ("load_session",),
-    "_store": ("ModelState", "ModelStore", "OnPull", "PullProgress", "State"),
+    "_store": ("ModelState", "ModelStore", "OnPull", "PullProgress"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -13,21 +13,26 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
+from stat import S_ISREG
 
 from earmark.errors import DiskFull, ModelCorrupt, ModelMissing
 
 __all__ = [
     "Record",
+    "Seen",
+    "State",
+    "judge",
     "place",
     "read_record",
-    "record_of",
     "sha256_of",
     "work_folder",
     "write_record",
@@ -38,6 +43,20 @@ __all__ = [
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 _WORK = ".pull"
+
+
+_log = logging.getLogger(__name__)
+
+Seen = tuple[Path, int, int]
+"""A file that was hashed in this process: path, size in bytes, modification time in ns."""
+
+
+class State(StrEnum):
+    """What is in the models folder for a model."""
+
+    PRESENT = "present"
+    MISSING = "missing"
+    CORRUPT = "corrupt"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,12 +74,6 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def record_of(path: Path, sha256: str) -> Record:
-    """The record that says: the file, as it is now, has this SHA-256."""
-    stat = path.stat()
-    return Record(sha256=sha256, size=stat.st_size, mtime=int(stat.st_mtime))
-
-
 def read_record(path: Path) -> Record | None:
     """The record beside the file ``path``; None when there is none that can be used."""
     try:
@@ -72,6 +85,40 @@ def read_record(path: Path) -> Record | None:
 def write_record(path: Path, record: Record) -> None:
     """Put a record beside the file ``path``; one that was cut short reads as none."""
     _record_path(path).write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
+
+
+def judge(path: Path, *, sha256: str | None, seen: set[Seen], thorough: bool) -> State:
+    """Whether the file ``path`` is the one with that SHA-256, or (None) with that of its record.
+
+    Hashes the file when ``thorough``, or when neither its record nor ``seen`` vouches for it;
+    ``seen`` serves folders that take no records because they are read-only.
+
+    Raises:
+        PermissionError: the file or its folder cannot be read.
+    """
+    try:
+        stat = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return State.MISSING
+    if not S_ISREG(stat.st_mode):
+        return State.CORRUPT
+    record = read_record(path)
+    expected = sha256 or (record.sha256 if record else None)
+    if expected is None:
+        return State.MISSING  # built, but nothing says what it should hold: to be built again
+    now = Record(sha256=expected, size=stat.st_size, mtime=int(stat.st_mtime))
+    stamp = (path, stat.st_size, stat.st_mtime_ns)
+    if not thorough and (record == now or stamp in seen):
+        return State.PRESENT
+    if sha256_of(path) != expected:
+        return State.CORRUPT
+    seen.add(stamp)
+    if record != now:
+        try:
+            write_record(path, now)
+        except OSError as error:  # it only saves time
+            _log.debug("no record beside %s: %s", path, error)
+    return State.PRESENT
 
 
 def write_verified(
@@ -112,7 +159,9 @@ def place(part: Path, target: Path, *, sha256: str) -> None:
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.chmod(0o644)
-    write_record(target, record_of(part, sha256))
+    stat = part.stat()
+    record = Record(sha256=sha256, size=stat.st_size, mtime=int(stat.st_mtime))
+    write_record(target, record)
     part.replace(target)
 
 

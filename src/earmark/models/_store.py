@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -22,27 +21,19 @@ from earmark.models._catalogue import (
     catalogue,
 )
 from earmark.models._files import (
+    Seen,
+    State,
+    judge,
     place,
-    read_record,
-    record_of,
     sha256_of,
     work_folder,
-    write_record,
     writing_to,
 )
 from earmark.settings import Settings, get_settings
 
-__all__ = ["ModelState", "ModelStore", "OnPull", "PullProgress", "State"]
+__all__ = ["ModelState", "ModelStore", "OnPull", "PullProgress"]
 
 _log = logging.getLogger(__name__)
-
-
-class State(StrEnum):
-    """What is in the models folder for a model."""
-
-    PRESENT = "present"
-    MISSING = "missing"
-    CORRUPT = "corrupt"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,15 +78,14 @@ class ModelStore:
         self, settings: Settings | None = None, *, models: Catalogue | None = None
     ) -> None:
         self._settings = settings or get_settings()
+        self._folder = self._settings.models_dir.expanduser().absolute()
         self._catalogue = models or catalogue()
-        # What was hashed in this process, by path, size and time: a read-only folder takes no
-        # records.
-        self._seen: set[tuple[Path, int, int]] = set()
+        self._seen: set[Seen] = set()
 
     @property
     def folder(self) -> Path:
         """The models folder, whether it exists or not."""
-        return self._settings.models_dir
+        return self._folder
 
     def path(self, model_id: str) -> Path:
         """The verified file of a model; fetched, or built, when it is not there.
@@ -173,48 +163,19 @@ class ModelStore:
 
     def _state(self, model: Model, *, thorough: bool = False) -> ModelState:
         path = self.file(model.id)
-        size = model.size if isinstance(model, Fetched) else None
+        fetched = model if isinstance(model, Fetched) else None
+        sha256 = fetched and fetched.sha256
+        size = fetched and fetched.size
         try:
-            stat = path.stat()
-            if path.is_file():
-                size = stat.st_size
-                state = self._judge(model, path, thorough=thorough)
-            else:
-                state = State.CORRUPT
-        except (FileNotFoundError, NotADirectoryError):
-            state = State.MISSING
+            state = judge(path, sha256=sha256, seen=self._seen, thorough=thorough)
+            if state != State.MISSING:
+                size = path.stat().st_size
         except PermissionError as error:
             raise ModelMissing(
                 f"{model.id} cannot be read from {path} ({error.strerror}): make that file and"
                 " folder readable, or set EARMARK_MODELS_DIR to another folder."
             ) from error
         return ModelState(model=model, path=path, state=state, size=size)
-
-    def _judge(self, model: Model, path: Path, *, thorough: bool) -> State:
-        """Present or corrupt, for a file that is there."""
-        record = read_record(path)
-        stat = path.stat()
-        if isinstance(model, Fetched):
-            expected = model.sha256
-            if stat.st_size != model.size:
-                return State.CORRUPT
-        elif record is None:
-            return State.MISSING  # nothing says what it should hold: it is built again
-        else:
-            expected = record.sha256
-        stamp = (path, stat.st_size, stat.st_mtime_ns)
-        known = stamp in self._seen or record == record_of(path, expected)
-        if known and not thorough:
-            return State.PRESENT
-        if sha256_of(path) != expected:
-            return State.CORRUPT
-        self._seen.add(stamp)
-        if not known:
-            try:
-                write_record(path, record_of(path, expected))
-            except OSError as error:  # a read-only folder: the record only saves time
-                _log.debug("no record beside %s: %s", path, error)
-        return State.PRESENT
 
     def _ensure(self, model: Model, report: _Report, *, repair: bool) -> Path:
         found = self._state(model)
