@@ -44,7 +44,6 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 _WORK = ".pull"
 
-
 _log = logging.getLogger(__name__)
 
 Seen = tuple[Path, int, int]

@@ -163,9 +163,7 @@ class ModelStore:
 
     def _state(self, model: Model, *, thorough: bool = False) -> ModelState:
         path = self.file(model.id)
-        fetched = model if isinstance(model, Fetched) else None
-        sha256 = fetched and fetched.sha256
-        size = fetched and fetched.size
+        sha256, size = (model.sha256, model.size) if isinstance(model, Fetched) else (None, None)
         try:
             state = judge(path, sha256=sha256, seen=self._seen, thorough=thorough)
             if state != State.MISSING:
