@@ -24,7 +24,7 @@ app = typer.Typer(
 
 _Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", help="Names from `earmark models list`.", show_default=False),
+    typer.Argument(metavar="ID", help="Names from `earmark models list`.", show_default=False),
 ]
 _Offline = Annotated[
     bool,
@@ -62,7 +62,7 @@ def list_models(
         table.add_row(
             found.model.id,
             found.model.task,
-            _megabytes(found.size),
+            _amount(found.size),
             found.model.licence,
             f"[{_COLOURS[found.state]}]{_word(found)}[/]",
         )
@@ -106,9 +106,7 @@ def verify(ids: _Ids = None) -> None:
 def path(
     model_id: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[ID]", help="A name from `earmark models list`.", show_default=False
-        ),
+        typer.Argument(metavar="ID", help="A name from `earmark models list`.", show_default=False),
     ] = None,
     offline: _Offline = False,
 ) -> None:
@@ -198,8 +196,10 @@ def _count(number: int) -> str:
     return f"{number} model" if number == 1 else f"{number} models"
 
 
-def _megabytes(size: int | None) -> str:
-    return "–" if size is None else f"{size / 1e6:.1f} MB"
+def _amount(size: int | None) -> str:
+    if size is None:
+        return "–"
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 def _as_json(found: ModelState) -> dict[str, Any]:

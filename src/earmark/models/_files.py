@@ -2,8 +2,8 @@
 
 Beside each file lies a small record, ``<file>.json``: the SHA-256 that was verified, and the size
 and modification time the file had then. While those still hold, the file is taken without reading
-it again: hashing the 100 MB that the diarizer loads costs 130 ms or more, at every start. Content
-is hashed when a file is fetched or built, when it appears without a record (placed by hand), when
+it again: hashing the 60 MB that the diarizer loads would cost every start 30 to 200 ms. Content is
+hashed when a file is fetched or built, when it appears without a record (placed by hand), when
 its size or time differ from the record, and whenever `earmark models verify` is asked to. Times
 are compared in whole seconds, which image layers and archives keep; fractions they drop.
 """
