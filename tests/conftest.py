@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from earmark.models import ModelStore, catalogue
@@ -48,6 +49,12 @@ def _open_network() -> Iterator[None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Shut the network: for this process, and for any pip that it starts."""
+    hypothesis.settings.register_profile(
+        "earmark",
+        deadline=None,  # a busy machine is no defect
+        derandomize="CI" in os.environ,
+    )
+    hypothesis.settings.load_profile("earmark")
     sys.addaudithook(_refuse_network)
     os.environ["PIP_NO_INDEX"] = "1"
 
