@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio._decoder import Piece
 from earmark.audio._findings import Findings
 from earmark.audio._limits import BLOCK_SECONDS, BLOCK_VALUES, SAMPLE_RATE
 from earmark.audio._options import Selection
 from earmark.audio._samples import to_float
+from earmark.audio._timeline import Piece
 from earmark.errors import AudioTooLarge
 
 Float = NDArray[np.float32]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from earmark.audio._findings import Findings
 from earmark.audio._limits import CHECKSUMMED, CODECS, DEMUXERS, SELF_SYNCHRONISING
+from earmark.audio._promise import audio_goes_on
 from earmark.audio._reader import Reader
 from earmark.errors import DamagedAudio, EmptyAudio, UnsupportedAudio
 
@@ -43,7 +46,7 @@ _MAGIC: Final = (
 _TEXT: Final = "wav, flac, mp3, m4a, ogg, opus, webm, mkv, mp4, amr and the like are read"
 
 
-def open_container(reader: Reader) -> tuple[InputContainer, AudioStream]:
+def open_container(reader: Reader, findings: Findings) -> tuple[InputContainer, AudioStream]:
     """Open the source and choose its best audio track; every other track is discarded unread.
 
     Raises :class:`EmptyAudio` when there are no bytes or no audio track,
@@ -54,11 +57,16 @@ def open_container(reader: Reader) -> tuple[InputContainer, AudioStream]:
     from av.stream import Discard
 
     if not reader.head:
-        raise EmptyAudio(f"{reader.name} is empty: there are no bytes in it.")
-    reader.seek(0)
+        raise EmptyAudio(f"{reader.label} is empty: there are no bytes in it.")
+    if reader.tell():
+        reader.seek(0)
+    options = dict(_OPTIONS)
+    if audio_goes_on(reader):
+        findings.note("The size of the audio in the header is too small; all of it was read.")
+        options["ignore_length"] = "1"
     try:
         container = av.open(
-            reader, "r", options=dict(_OPTIONS), metadata_errors="ignore", buffer_size=1 << 16
+            reader, "r", options=options, metadata_errors="ignore", buffer_size=1 << 16
         )
     except av.error.FFmpegError as error:
         raise_read_error(reader, 0.0)
@@ -88,7 +96,7 @@ def raise_read_error(reader: Reader, readable_s: float) -> None:
     if not isinstance(error, OSError):
         raise error
     raise DamagedAudio(
-        f"{reader.name} could not be read any further after {readable_s:.2f} s: {error}.",
+        f"{reader.label} could not be read any further after {readable_s:.2f} s: {error}.",
         readable_s=readable_s,
     ) from error
 
@@ -96,6 +104,18 @@ def raise_read_error(reader: Reader, readable_s: float) -> None:
 def self_synchronising(container: InputContainer) -> bool:
     """Whether the container is bare frames found by their sync word."""
     return container.format.name in SELF_SYNCHRONISING
+
+
+def can_seek_exactly(container: InputContainer, stream: AudioStream, rate: int) -> bool:
+    """Whether decoding from the middle gives the same samples, each with its number.
+
+    PCM and FLAC do: no sample depends on an earlier frame, and frames are numbered by samples. In
+    others a decoder carries state along (AAC, MP3, Opus) or the clock is coarser than a sample.
+    """
+    codec, name = stream.codec_context.name, container.format.name
+    numbered = stream.time_base == Fraction(1, rate) and not stream.start_time
+    kind = (name == "wav" and codec.startswith("pcm_")) or (name == "flac" and codec == "flac")
+    return kind and numbered
 
 
 def header_seconds(container: InputContainer, stream: AudioStream) -> float | None:
@@ -111,19 +131,19 @@ def _best(container: InputContainer, reader: Reader) -> AudioStream:
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream):
         if container.streams.audio:
-            raise UnsupportedAudio(f"{reader.name}: no decoder is known for its audio; {_TEXT}.")
+            raise UnsupportedAudio(f"{reader.label}: no decoder is known for its audio; {_TEXT}.")
         kinds = sorted({s.type for s in container.streams})
         found = f", only {' and '.join(kinds)}" if kinds else ""
-        raise EmptyAudio(f"{reader.name} has no audio track{found}.")
+        raise EmptyAudio(f"{reader.label} has no audio track{found}.")
     if stream.codec_context is None or stream.codec_context.name not in CODECS:
         codec = stream.codec_context.name if stream.codec_context else "unknown"
-        raise UnsupportedAudio(f"{reader.name}: its audio codec {codec!r} is not read; {_TEXT}.")
+        raise UnsupportedAudio(f"{reader.label}: its audio codec {codec!r} is not read; {_TEXT}.")
     return stream
 
 
 def _refusal(reader: Reader) -> UnsupportedAudio | DamagedAudio:
     if any(reader.head[at : at + len(mark)] == mark for at, mark in _MAGIC):
         return DamagedAudio(
-            f"{reader.name} is damaged: its header or index is incomplete, so no audio is readable."
+            f"{reader.label} is damaged: its header or index is incomplete, so nothing is readable."
         )
-    return UnsupportedAudio(f"{reader.name} is not audio that can be read: {_TEXT}.")
+    return UnsupportedAudio(f"{reader.label} is not audio that can be read: {_TEXT}.")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from earmark.audio._container import (
+    can_seek_exactly,
     header_seconds,
     open_container,
     raise_read_error,
@@ -18,35 +15,29 @@ from earmark.audio._container import (
 )
 from earmark.audio._findings import Findings
 from earmark.audio._limits import MAX_RATE, MIN_RATE, TIMED
-from earmark.audio._promise import shortfall
+from earmark.audio._promise import all_there, shortfall
 from earmark.audio._reader import Reader
 from earmark.audio._samples import samples_of
+from earmark.audio._timeline import Arrival, Piece, Timeline
 from earmark.errors import AudioTooLarge, DamagedAudio, EmptyAudio, UnsupportedAudio
 
 if TYPE_CHECKING:
-    from av import AudioFrame
+    from av import AudioFrame, AudioStream, Packet
 
-_GAP_S: Final = 0.1
-"""Clocks in containers are coarse; a jump has to be longer than this, in seconds."""
+_WORTH_SEEKING_S: Final = 10
+"""Less than this is decoded and dropped, in seconds."""
 
-_LONGEST_GAP_S: Final = 3600.0
-"""A jump longer than this is a broken clock, not a pause."""
+_UNDECODABLE: Final = "a frame cannot be decoded"
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
-    """Decoded samples, [channels, n] in the decoder's own type, and where they stand.
-
-    ``position`` counts samples at ``rate`` (Hz) from the start of the recording.
-    """
-
-    samples: NDArray[Any]
-    rate: int
-    position: int
+_TAGS: Final = (b"ID3", b"TAG", b"APETAGEX")
+"""How tags begin, which stand between the frames where bare files were joined."""
 
 
 class Decoder:
     """One audio track, decoded in order.
+
+    ``rate`` (Hz) and ``channels`` are those of the first samples, ``duration_hint`` (seconds) is
+    what the header tells.
 
     Raises :class:`EmptyAudio`, :class:`UnsupportedAudio`, :class:`DamagedAudio` or
     :class:`AudioTooLarge` when the first samples cannot be had; :meth:`pieces` raises them later.
@@ -54,85 +45,116 @@ class Decoder:
 
     def __init__(self, reader: Reader, findings: Findings, *, max_channels: int) -> None:
         self._reader, self._findings, self._max_channels = reader, findings, max_channels
-        self._container, self._stream = open_container(reader)
-        self._timed = self._container.format.name in TIMED
-        self._position = 0
-        self._rate = 0
-        self._clock_s: float | None = None
-        self._frames = self._decode()
-        first = next(self._frames, None)
+        self._arrivals: Iterator[Arrival]
+        self._open()
+        first = next(self._arrivals, None)
         if first is None:
             raise self._nothing()
-        self._check(first)
-        self.rate = first.sample_rate
-        self.channels = first.layout.nb_channels
+        self.rate, self.channels = first.rate, first.samples.shape[0]
         self.duration_hint = header_seconds(self._container, self._stream)
-        self._frames = chain([first], self._frames)
+        self._arrivals = chain([first], self._arrivals)
 
     def close(self) -> None:
+        """Free FFmpeg's memory; the reader stays open."""
         self._container.close()
+
+    def skip_to(self, seconds: float) -> None:
+        """Go near ``seconds``, not past it, where that cannot change a single sample; else stay."""
+        exact = can_seek_exactly(self._container, self._stream, self.rate)
+        if seconds < _WORTH_SEEKING_S or not exact or not self._reader.seekable():
+            return
+        if not self._land_before(int(seconds * self.rate)):
+            # The range begins past the end, or the file is damaged: find out in order.
+            self._container.close()
+            self._open()
 
     def pieces(self) -> Iterator[Piece]:
         """All samples from the start; pauses in the container's clock come as silence."""
-        for frame in self._frames:
-            self._check(frame)
-            samples = samples_of(frame)
-            if frame.sample_rate != self._rate:
-                if self._rate:
-                    self._position = round(self._position * frame.sample_rate / self._rate)
-                self._rate = frame.sample_rate
-            silence = self._gap(frame)
-            if silence:
-                quiet = np.broadcast_to(np.int16(0), (samples.shape[0], silence))
-                yield Piece(samples=quiet, rate=self._rate, position=self._position)
-                self._position += silence
-            yield Piece(samples=samples, rate=self._rate, position=self._position)
-            self._position += samples.shape[1]
+        for arrival in self._arrivals:
+            yield from self._timeline.lay(arrival)
 
-    @property
-    def _at_s(self) -> float:
-        return self._position / self._rate if self._rate else 0.0
+    def _open(self) -> None:
+        self._container, self._stream = open_container(self._reader, self._findings)
+        timed = self._container.format.name in TIMED
+        start = self._container.start_time
+        self._timeline = Timeline(
+            self._findings,
+            timed=timed,
+            origin_s=start / 1e6 if timed and start is not None else None,
+        )
+        self._arrivals = self._decode()
 
-    def _decode(self) -> Iterator[AudioFrame]:
-        """Frames as they come; bytes that cannot be decoded are findings."""
+    def _land_before(self, target: int) -> bool:
+        """Seek, and decode one frame; whether it stands at or before sample ``target``."""
         from av.error import FFmpegError
 
+        # What is found on a trial is not reported: one that fails is forgotten.
+        findings, self._findings = self._findings, Findings(self._reader.label, tolerant=False)
+        try:
+            self._container.seek(target, stream=self._stream)
+            arrivals = self._decode()
+            first = next(arrivals, None)
+        except (FFmpegError, DamagedAudio):
+            return False
+        finally:
+            self._findings = findings
+        if first is None or first.stamp_s is None or round(first.stamp_s * self.rate) > target:
+            return False
+        self._timeline.start_at(round(first.stamp_s * self.rate), self.rate)
+        self._arrivals = chain([first], arrivals)
+        return True
+
+    def _decode(self) -> Iterator[Arrival]:
+        """Samples as they come; bytes that cannot be decoded are findings."""
+        from av.error import FFmpegError, PatchWelcomeError
+
         bare = self_synchronising(self._container)
-        begun = False
-        lost: str | None = None
+        alone = len(self._container.streams) == 1
+        begun, lost, broken, follows = False, False, "", 0
         packets = self._container.demux(self._stream)
         while True:
             try:
                 packet = next(packets)
-            except StopIteration:
+            except (StopIteration, BlockingIOError):
+                # The latter is how MPEG-TS reports junk after its last packet.
+                break
+            except PatchWelcomeError:
+                broken = "it goes on in another format, which is not followed"
                 break
             except FFmpegError as error:
-                raise_read_error(self._reader, self._at_s)
-                self._findings.damaged(f"the container is broken ({error.strerror})", self._at_s)
+                broken = f"its container is broken ({error.strerror})"
                 break
             try:
                 frames = packet.decode()
-            except FFmpegError as error:
-                lost = f"a frame cannot be decoded ({error.strerror})"
+            except FFmpegError:
+                raise_read_error(self._reader, self._timeline.seconds)
+                lost = lost or not (bare and bytes(packet).startswith(_TAGS))
                 if not bare:
-                    self._findings.damaged(lost, self._at_s)
+                    self._findings.damaged(_UNDECODABLE, self._timeline.seconds)
                 continue
-            if frames and bare and lost and begun:
-                self._findings.damaged(lost, self._at_s)
-            if frames:
-                begun, lost = True, None
-            yield from frames
-        self._finish()
+            if bare and lost and begun and frames:
+                self._findings.damaged(_UNDECODABLE, self._timeline.seconds)
+            skipped, follows = _skipped(packet, follows) if alone else (0, 0)
+            for frame in frames:
+                self._check(frame)
+                # Bare frames carry no time: FFmpeg's stamps only count them.
+                stamp = None if bare else frame.time
+                yield Arrival(samples_of(frame), frame.sample_rate, stamp, lost, skipped)
+                begun, lost, skipped = True, False, 0
+        self._finish(broken)
 
-    def _finish(self) -> None:
-        raise_read_error(self._reader, self._at_s)
-        reason = shortfall(self._reader, self._container, self._stream, self._at_s)
+    def _finish(self, broken: str) -> None:
+        at_s = self._timeline.seconds
+        raise_read_error(self._reader, at_s)
+        reason = shortfall(self._reader, self._container, self._stream, at_s)
+        if reason is None and broken and not all_there(self._container, self._stream, at_s):
+            reason = broken
         if reason is not None:
-            self._findings.damaged(reason, self._at_s)
+            self._findings.damaged(reason, at_s)
 
     def _nothing(self) -> Exception:
         """The error for a container in which no frame could be decoded."""
-        name = self._reader.name
+        name = self._reader.label
         if self._findings.warnings:
             return DamagedAudio(f"{name} is damaged from its start: none of it is readable.")
         if self_synchronising(self._container):
@@ -140,8 +162,7 @@ class Decoder:
         return EmptyAudio(f"{name} is empty: its audio track has no samples.")
 
     def _check(self, frame: AudioFrame) -> None:
-        rate, channels = frame.sample_rate, frame.layout.nb_channels
-        name = self._reader.name
+        rate, channels, name = frame.sample_rate, frame.layout.nb_channels, self._reader.label
         if rate > MAX_RATE:
             raise AudioTooLarge(f"{name} claims {rate} Hz: at most {MAX_RATE} Hz are read.")
         if rate < MIN_RATE or channels < 1:
@@ -155,26 +176,9 @@ class Decoder:
                 "raise EARMARK_MAX_CHANNELS or take some out."
             )
 
-    def _gap(self, frame: AudioFrame) -> int:
-        """Samples of silence before ``frame``: its time stamp against the samples so far."""
-        if frame.pts is None or frame.time_base is None:
-            return 0
-        stamp = float(frame.pts * frame.time_base)
-        if self._clock_s is None:
-            started = self._container.start_time
-            self._clock_s = started / 1e6 if self._timed and started is not None else stamp
-        jump = stamp - self._clock_s - self._at_s
-        if abs(jump) <= _GAP_S:
-            return 0
-        if jump > _LONGEST_GAP_S:
-            self._findings.damaged(f"its clock jumps by {jump:.0f} s", self._at_s)
-        elif jump > 0 and not self._timed:
-            self._findings.damaged(f"{jump:.2f} s are lost", self._at_s)
-            return round(jump * self._rate)
-        elif jump > 0:
-            self._findings.note(
-                f"A pause of {jump:.2f} s in the recording at {self._at_s:.2f} s is silence here."
-            )
-            return round(jump * self._rate)
-        self._clock_s += jump
-        return 0
+
+def _skipped(packet: Packet[AudioStream], follows: int) -> tuple[int, int]:
+    """Bytes between the end of the packet before (0 if unknown) and this one; and its own end."""
+    if packet.pos is None or packet.pos < 0:
+        return 0, 0
+    return (packet.pos - follows if follows else 0), packet.pos + packet.size

@@ -36,8 +36,7 @@ class Findings:
         text = f"{self._name} is damaged at {at_s:.2f} s: {reason}"
         if not self._tolerant:
             raise DamagedAudio(
-                f"{text}; {at_s:.2f} s are readable, "
-                "which on_damage='warn' takes together with whatever follows.",
+                f"{text}; on_damage='warn' takes what can be read.",
                 readable_s=at_s,
             )
         self.note(f"{text}.")
@@ -46,8 +45,5 @@ class Findings:
         """Raise :class:`InvalidSamples`, or note that ``count`` samples were silenced."""
         text = f"{self._name} has samples that are no finite numbers from {at_s:.3f} s on"
         if not self._tolerant:
-            raise InvalidSamples(
-                f"{text}: write it again from its source, "
-                "or let on_damage='warn' put silence in their place."
-            )
+            raise InvalidSamples(f"{text}; on_damage='warn' puts silence in their place.")
         self.note(f"{text}; {count} were replaced by silence.")

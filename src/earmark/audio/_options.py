@@ -47,7 +47,8 @@ class Selection:
         """The average over channels, [1, n], when the mix is wanted."""
         if not self.mix or samples.shape[0] == 1:
             return samples
-        return np.mean(samples, axis=0, keepdims=True, dtype=np.float32)
+        average: NDArray[np.float32] = samples.mean(axis=0, keepdims=True)
+        return average
 
 
 def choose_channels(channels: Channels, available: int) -> Selection:
@@ -55,7 +56,7 @@ def choose_channels(channels: Channels, available: int) -> Selection:
 
     Raises :class:`InvalidOption` with the value and what is available.
     """
-    if channels == "mix" or channels == "split":
+    if isinstance(channels, str) and channels in ("mix", "split"):
         return Selection(mix=channels == "mix", available=available, indices=None)
     has = "the recording has only channel 0"
     if available > 1:

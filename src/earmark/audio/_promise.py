@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from av import AudioStream
     from av.container import InputContainer
 
-_STREAMED: Final = 0x7FFFF000
-"""RIFF sizes from here on are what writers put when they cannot know."""
-
 _SLOPPY_BYTES: Final = 256
 """Some writers count their own header into the size of the audio."""
 
+_PADDING_BYTES: Final = 1 << 16
 _CHUNKS: Final = 64
 _XING_SEARCH: Final = 200
 
@@ -48,10 +46,21 @@ def shortfall(
     return None
 
 
+def all_there(container: InputContainer, stream: AudioStream, position_s: float) -> bool:
+    """Whether all samples that the header counts were read, where headers count exactly.
+
+    What follows, and cannot be understood, is then a tag or other ballast.
+    """
+    if container.format.name not in _EXACT or stream.duration is None or stream.time_base is None:
+        return False
+    return position_s >= float(stream.duration * stream.time_base) - 1e-3
+
+
 def audio_goes_on(reader: Reader) -> bool:
     """Whether a WAV holds audio past the size in its header: what follows there is no chunk.
 
-    Sizes wrap at 4 GiB, and some recorders write a size first and never correct it.
+    Sizes wrap at 4 GiB, and some recorders write a size first and never correct it. A little that
+    follows may be padding.
     """
     span = _wav_data(reader)
     if span is None or not reader.seekable():
@@ -62,7 +71,8 @@ def audio_goes_on(reader: Reader) -> bool:
         return False
     size = int.from_bytes(after[4:], "little")
     named = all(32 <= letter < 127 for letter in after[:4])
-    return not (named and end + 8 + size <= reader.length() + 1)
+    chunk = named and end + 8 + size <= reader.length() + 1
+    return not chunk and reader.length() - end > _PADDING_BYTES
 
 
 def _promised_end(reader: Reader, name: str) -> int | None:
@@ -72,7 +82,7 @@ def _promised_end(reader: Reader, name: str) -> int | None:
         return span[1] - _SLOPPY_BYTES if span and span[1] > span[0] else None
     if name in ("avi", "aiff"):
         size = _number(reader, 4, 4, "little" if name == "avi" else "big")
-        return 8 + size - _SLOPPY_BYTES if 0 < size < _STREAMED else None
+        return None if _streamed(size) else 8 + size - _SLOPPY_BYTES
     if name == "w64":
         size = _number(reader, 16, 8, "little")
         return size if 0 < size < 1 << 62 else None
@@ -121,9 +131,14 @@ def _wav_data(reader: Reader) -> tuple[int, int] | None:
             begin = offset + 8
             if size == 0xFFFFFFFF and wide:
                 return begin, begin + wide
-            return begin, begin + (size if size < _STREAMED or size % 2**31 > 1 else 0)
+            return begin, begin + (0 if _streamed(size) else size)
         offset += 8 + size + size % 2
     return None
+
+
+def _streamed(size: int) -> bool:
+    """Whether a 32-bit size is one of those that writers put when they cannot know it."""
+    return size == 0 or 0x7FFFF000 <= size <= 0x80000000 or size >= 0xFFFFF000
 
 
 def _ds64_size(reader: Reader) -> int | None:

@@ -23,21 +23,22 @@ HEAD: Final = 1 << 16
 TAIL: Final = 1 << 16
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
-_NEEDS_SEEKING = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+_MP4 = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
 
 class Reader:
     """A readable, perhaps seekable, view of a source that begins where the source stood.
 
     Errors while reading are kept in :attr:`error` and look like the end of the file to FFmpeg,
-    which would otherwise swallow them; the caller looks there after each step.
+    which would otherwise swallow them; the caller looks there after each step. There is no ``name``
+    on purpose: FFmpeg would guess the container from its ending.
 
     Raises :class:`AudioNotFound` for a path that cannot be opened and :class:`InvalidOption` for
     an address, a text file object or anything else that holds no bytes.
     """
 
     def __init__(self, source: Source) -> None:
-        self._file, self.name, self._owned = _open(source)
+        self._file, self.label, self._owned = _open(source)
         self.error: BaseException | None = None
         self._seekable = bool(getattr(self._file, "seekable", bool)())
         self._base = self._file.tell() if self._seekable else 0
@@ -45,7 +46,7 @@ class Reader:
         self._recent: deque[bytes] = deque()
         self.head = self._read_head()
         self._pending = b"" if self._seekable else self.head
-        if not self._seekable and self.head[4:8] in _NEEDS_SEEKING:
+        if not self._seekable and _needs_seeking(self.head):
             self._spool()
 
     def close(self) -> None:
@@ -138,7 +139,6 @@ class Reader:
             held -= len(self._recent.popleft())
 
     def _spool(self) -> None:
-        # MP4 may keep its index at the end, so a pipe has to land on disk before it can be read.
         spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
             spool.write(self.head)
@@ -147,17 +147,27 @@ class Reader:
         except OSError as error:
             spool.close()
             raise DiskFull(
-                f"{self.name}: an MP4 that arrives through a pipe is kept in a temporary file, "
-                f"which could not be written ({error.strerror}); make room or give the file itself."
+                f"{self.label} comes through a pipe and is kept in a temporary file, which could "
+                f"not be written ({error.strerror}): make room, or give the file itself."
             ) from error
         self._file, self._owned = spool, True
         self._seekable, self._pending = True, b""
 
 
+def _needs_seeking(head: bytes) -> bool:
+    """Whether what begins so is read in another order than it is written.
+
+    MP4 may keep its index at the end, MP3 and WavPack their tags. They are few, so that a stream
+    without end (a sound card, through a pipe) never lands on disk.
+    """
+    mp3 = head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
+    return mp3 or head[4:8] in _MP4 or head[:4] == b"wvpk"
+
+
 def _open(source: Source) -> tuple[IO[bytes], str, bool]:
     """The binary file of a source, its name for messages, and whether it is ours to close."""
     if isinstance(source, bytes | bytearray | memoryview):
-        return io.BytesIO(source), "the audio bytes", True
+        return io.BytesIO(source), "The audio", True
     if isinstance(source, str | os.PathLike):
         return _open_path(source)
     if not callable(getattr(source, "read", None)) or isinstance(source, io.TextIOBase):
@@ -166,7 +176,7 @@ def _open(source: Source) -> tuple[IO[bytes], str, bool]:
             "give a path, bytes, or a file opened in binary mode."
         )
     name = getattr(source, "name", None)
-    return source, Path(name).name if isinstance(name, str) else "the audio stream", False
+    return source, Path(name).name if isinstance(name, str) else "The audio stream", False
 
 
 def _open_path(source: str | os.PathLike[str]) -> tuple[IO[bytes], str, bool]:

@@ -47,7 +47,7 @@ class AudioStream:
     ) -> None:
         self._reader, self._decoder, self._findings = reader, decoder, findings
         self._selection, self._start, self._end = selection, start, end
-        pieces = cut(decoder.pieces(), start=start, end=end, budget_s=budget_s, name=reader.name)
+        pieces = cut(decoder.pieces(), start=start, end=end, budget_s=budget_s, name=reader.label)
         blocks = sound(gather(pieces, selection, findings), findings)
         self._blocks = self._to_the_end(resample(blocks, selection))
 
@@ -89,12 +89,14 @@ class AudioStream:
 
     def _to_the_end(self, blocks: Iterator[Float]) -> Iterator[Float]:
         empty = True
-        for block in blocks:
-            empty = False
-            yield block
-        self.close()
-        if empty and not self._findings.warnings:
-            raise EmptyAudio(f"{self._reader.name} has no samples{self._range_text()}.")
+        try:
+            for block in blocks:
+                empty = False
+                yield block
+        finally:
+            self.close()
+        if empty:
+            raise EmptyAudio(f"{self._reader.label} has no samples{self._range_text()}.")
 
     def _range_text(self) -> str:
         if not self._start and self._end is None:
@@ -130,10 +132,11 @@ def open_audio(
     tolerant = check_on_damage(on_damage)
     reader = Reader(source)
     try:
-        findings = Findings(reader.name, tolerant=tolerant)
+        findings = Findings(reader.label, tolerant=tolerant)
         decoder = Decoder(reader, findings, max_channels=settings.max_channels)
         try:
             selection = choose_channels(channels, decoder.channels)
+            decoder.skip_to(start or 0.0)
         except Exception:
             decoder.close()
             raise
