@@ -35,6 +35,18 @@ def _campplus_head(inputs: Mapping[str, Path], output: Path) -> None:
     write_head(output, *head(read_checkpoint(inputs["campplus-checkpoint"])), eps=0.0)
 
 
+def _segmentation_filters(inputs: Mapping[str, Path], output: Path) -> None:
+    from earmark.models._segmentation import cut_filters
+
+    cut_filters(inputs["segmentation-3.0"], output)
+
+
+def _segmentation_body(inputs: Mapping[str, Path], output: Path) -> None:
+    from earmark.models._segmentation import cut_body
+
+    cut_body(inputs["segmentation-3.0"], output)
+
+
 def _wespeaker_trunk(inputs: Mapping[str, Path], output: Path) -> None:
     from earmark.models._trunk import cut_wespeaker
 
@@ -51,6 +63,8 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Path], Path], None]] = {
     "campplus": _campplus,
     "campplus-head": _campplus_head,
     "campplus-trunk": _campplus_trunk,
+    "segmentation-body": _segmentation_body,
+    "segmentation-filters": _segmentation_filters,
     "wespeaker-head": _wespeaker_head,
     "wespeaker-trunk": _wespeaker_trunk,
 }
