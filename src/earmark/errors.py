@@ -20,6 +20,7 @@ dotted name for programs). The message is for people: what was wrong, the value,
     │   └── ModelCorrupt             unavailable  model.corrupt
     ├── DiskFull                     exhausted    disk.full
     ├── MissingExtra                 unavailable  extra.missing
+    ├── PeerFailed                   unavailable  bench.peer
     └── Canceled                     conflict     canceled
 """
 
@@ -46,6 +47,7 @@ __all__ = [
     "ModelDownloadFailed",
     "ModelError",
     "ModelMissing",
+    "PeerFailed",
     "UnknownModel",
     "UnsupportedAudio",
 ]
@@ -180,6 +182,13 @@ class MissingExtra(EarmarkError):
 
     kind = Kind.UNAVAILABLE
     code = "extra.missing"
+
+
+class PeerFailed(EarmarkError):
+    """Another diarizer, which the benchmark runs beside Earmark, cannot be installed or run."""
+
+    kind = Kind.UNAVAILABLE
+    code = "bench.peer"
 
 
 class Canceled(EarmarkError):

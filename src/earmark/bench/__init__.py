@@ -1,0 +1,45 @@
+"""Scoring and benchmarks: how well, how fast, how large, and against which others."""
+
+from __future__ import annotations
+
+from earmark.bench._dataset import Dataset, Recording, load_dataset
+from earmark.bench._diarization import bench_diarization
+from earmark.bench._document import diarization_document
+from earmark.bench._environments import PEERS, Peer, environment, peers_folder, peers_named
+from earmark.bench._long import Part, concatenate
+from earmark.bench._machine import Machine, this_machine
+from earmark.bench._reliability import Reliability, frame_reliability, turn_reliability
+from earmark.bench._results import DiarizationReport, Result, System, Total, total_of
+from earmark.bench._score import COLLAR, Errors, Score, map_speakers, score
+from earmark.bench._tables import print_diarization
+
+__all__ = [
+    "COLLAR",
+    "PEERS",
+    "Dataset",
+    "DiarizationReport",
+    "Errors",
+    "Machine",
+    "Part",
+    "Peer",
+    "Recording",
+    "Reliability",
+    "Result",
+    "Score",
+    "System",
+    "Total",
+    "bench_diarization",
+    "concatenate",
+    "diarization_document",
+    "environment",
+    "frame_reliability",
+    "load_dataset",
+    "map_speakers",
+    "peers_folder",
+    "peers_named",
+    "print_diarization",
+    "score",
+    "this_machine",
+    "total_of",
+    "turn_reliability",
+]
