@@ -12,12 +12,18 @@ import pytest
 
 import earmark
 
+# Programs for other environments, run by path; what they import is not here.
+PROGRAMS = "earmark.bench.peers"
 
-def _public_modules() -> Iterator[str]:
-    yield "earmark"
-    for module in pkgutil.walk_packages(earmark.__path__, "earmark."):
-        if "._" not in module.name:
-            yield module.name
+
+def _public_modules() -> dict[str, bool]:
+    """The name of each module without a leading underscore -> whether it is a package."""
+    found = pkgutil.walk_packages(earmark.__path__, "earmark.")
+    return {"earmark": True} | {
+        module.name: module.ispkg
+        for module in found
+        if "._" not in module.name and not module.name.startswith(PROGRAMS)
+    }
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -45,7 +51,7 @@ def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
         yield from node.body if isinstance(node, ast.If) else [node]
 
 
-@pytest.mark.parametrize("name", list(_public_modules()))
+@pytest.mark.parametrize("name", _public_modules())
 def test_all_is_sorted_complete_and_there(name: str) -> None:
     module = import_module(name)
     public = module.__all__
@@ -58,9 +64,5 @@ def test_all_is_sorted_complete_and_there(name: str) -> None:
 
 
 def test_only_rooms_errors_and_settings_are_public() -> None:
-    single = {
-        module.name
-        for module in pkgutil.walk_packages(earmark.__path__, "earmark.")
-        if not module.ispkg and "._" not in module.name
-    }
+    single = {name for name, is_package in _public_modules().items() if not is_package}
     assert single - {"earmark.__main__"} == {"earmark.errors", "earmark.settings"}
