@@ -198,7 +198,9 @@ def test_exclusive_writes_one_speaker_at_a_time(name: str) -> None:
 def test_every_format_has_its_own_extension() -> None:
     assert len({each.extension for each in FORMATS.values()}) == len(FORMATS)
     for name, each in FORMATS.items():
-        assert each.write(TALK) == getattr(TALK, f"to_{name}")()
+        assert each.write(TALK, False) == getattr(TALK, f"to_{name}")()
+        if name != "json":
+            assert each.write(TALK, True) == getattr(TALK, f"to_{name}")(exclusive=True)
 
 
 @given(turns())

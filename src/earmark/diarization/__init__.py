@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from earmark.diarization._chart import Chart, SpeakerChart
 from earmark.diarization._confidence import FrameConfidence
-from earmark.diarization._exports import FORMATS, ExportFormat
+from earmark.diarization._exports import FORMATS, ExportFormat, one_line
 from earmark.diarization._result import Diarization
 from earmark.diarization._turn import Turn
 
@@ -16,4 +16,5 @@ __all__ = [
     "FrameConfidence",
     "SpeakerChart",
     "Turn",
+    "one_line",
 ]

@@ -11,6 +11,7 @@ from earmark.diarization._exports._pyannote import pyannote
 from earmark.diarization._exports._rttm import parse_rttm, rttm
 from earmark.diarization._exports._subtitles import srt, vtt
 from earmark.diarization._exports._tables import audacity, csv_table
+from earmark.diarization._exports._text import one_line
 from earmark.diarization._exports._textgrid import textgrid
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "audacity",
     "csv_table",
     "json_document",
+    "one_line",
     "parse_json_document",
     "parse_rttm",
     "pyannote",
@@ -34,19 +36,25 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportFormat:
-    """A text format: its file name extension (with the dot) and the writer."""
+    """A text format: its file name extension (with the dot) and the writer.
+
+    ``write(result, exclusive)`` gives the text. JSON always holds both sorts of turns.
+    """
 
     extension: str
-    write: Callable[[Diarization], str]
+    write: Callable[[Diarization, bool], str]
 
 
 FORMATS: Mapping[str, ExportFormat] = {
-    "rttm": ExportFormat(extension=".rttm", write=lambda result: result.to_rttm()),
-    "json": ExportFormat(extension=".json", write=lambda result: result.to_json()),
-    "csv": ExportFormat(extension=".csv", write=lambda result: result.to_csv()),
-    "srt": ExportFormat(extension=".srt", write=lambda result: result.to_srt()),
-    "vtt": ExportFormat(extension=".vtt", write=lambda result: result.to_vtt()),
-    "textgrid": ExportFormat(extension=".TextGrid", write=lambda result: result.to_textgrid()),
-    "audacity": ExportFormat(extension=".txt", write=lambda result: result.to_audacity()),
+    name: ExportFormat(extension=extension, write=write)
+    for name, extension, write in (
+        ("rttm", ".rttm", lambda result, exclusive: result.to_rttm(exclusive=exclusive)),
+        ("json", ".json", lambda result, _: result.to_json()),
+        ("csv", ".csv", lambda result, exclusive: result.to_csv(exclusive=exclusive)),
+        ("srt", ".srt", lambda result, exclusive: result.to_srt(exclusive=exclusive)),
+        ("vtt", ".vtt", lambda result, exclusive: result.to_vtt(exclusive=exclusive)),
+        ("textgrid", ".TextGrid", lambda result, only: result.to_textgrid(exclusive=only)),
+        ("audacity", ".txt", lambda result, exclusive: result.to_audacity(exclusive=exclusive)),
+    )
 }
 """Every text format by the name that the command line and the services give it."""

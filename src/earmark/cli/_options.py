@@ -1,0 +1,67 @@
+"""What people type, as values: clock times, channels, formats."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from earmark.errors import InvalidOption
+
+__all__ = ["Channels", "Damage", "Format", "clock_text", "parse_channels", "parse_time"]
+
+Channels = Literal["mix", "split"] | tuple[int, ...]
+
+
+class Format(StrEnum):
+    """The text formats of a diarization, as in `earmark.diarization.FORMATS`."""
+
+    RTTM = "rttm"
+    JSON = "json"
+    CSV = "csv"
+    SRT = "srt"
+    VTT = "vtt"
+    TEXTGRID = "textgrid"
+    AUDACITY = "audacity"
+
+
+class Damage(StrEnum):
+    """What to do when a recording breaks off."""
+
+    ERROR = "error"
+    WARN = "warn"
+
+
+def parse_time(text: str) -> float:
+    """Seconds of ``90``, ``1:30`` or ``1:02:03.5``. Raises `InvalidOption`."""
+    parts = text.split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    plain = all(part and part.replace(".", "", 1).isdecimal() for part in parts)
+    if not plain or not 1 <= len(numbers) <= 3 or any(n >= 60 for n in numbers[1:]):
+        raise InvalidOption(f"{text!r} is no time; write seconds (90), m:ss (1:30) or h:mm:ss.")
+    return sum(
+        number * unit for number, unit in zip(reversed(numbers), (1.0, 60.0, 3600.0), strict=False)
+    )
+
+
+def parse_channels(text: str) -> Channels:
+    """``mix``, ``split``, or channel numbers from 0 such as ``0,2``. Raises `InvalidOption`."""
+    if text == "mix":
+        return "mix"
+    if text == "split":
+        return "split"
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise InvalidOption(
+            f"{text!r} names no channels; write mix, split, or numbers from 0 such as 0,2."
+        )
+    return tuple(int(part) for part in parts)
+
+
+def clock_text(seconds: float) -> str:
+    """``0:07``, ``12:34`` or ``1:02:03``, rounded to the second."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
