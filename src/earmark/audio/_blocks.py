@@ -48,7 +48,9 @@ def cut(
                 f"{name} is longer than the {budget_s:g} s accepted: "
                 "choose a part with start and end, or raise EARMARK_MAX_DURATION_S."
             )
-        if begin < stop:
+        if begin == first and stop == last:
+            yield piece
+        elif begin < stop:
             view = piece.samples[:, begin - first : stop - first]
             yield Piece(samples=view, rate=piece.rate, position=begin)
         if end is not None and last >= round(end * piece.rate):

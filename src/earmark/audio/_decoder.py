@@ -115,8 +115,9 @@ class Decoder:
         while True:
             try:
                 packet = next(packets)
-            except (StopIteration, BlockingIOError):
-                # The latter is how MPEG-TS reports junk after its last packet.
+            except (StopIteration, BlockingIOError, IndexError):
+                # Beside the usual end: MPEG-TS reports junk after its last packet as a read to be
+                # tried again, and PyAV stumbles at the end over tracks that appeared on the way.
                 break
             except PatchWelcomeError:
                 broken = "it goes on in another format, which is not followed"

@@ -7,7 +7,6 @@ that writers keep are used; a streamed file (size 0 or the largest number) makes
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Final
 
 from earmark.audio._reader import Reader
@@ -69,7 +68,7 @@ def audio_goes_on(reader: Reader) -> bool:
     after = reader.at(end, 8)
     if span[1] == span[0] or len(after) < 8:
         return False
-    size = int.from_bytes(after[4:], "little")
+    size = _little(after[4:])
     named = all(32 <= letter < 127 for letter in after[:4])
     chunk = named and end + 8 + size <= reader.length() + 1
     return not chunk and reader.length() - end > _PADDING_BYTES
@@ -81,10 +80,10 @@ def _promised_end(reader: Reader, name: str) -> int | None:
         span = _wav_data(reader)
         return span[1] - _SLOPPY_BYTES if span and span[1] > span[0] else None
     if name in ("avi", "aiff"):
-        size = _number(reader, 4, 4, "little" if name == "avi" else "big")
+        size = int.from_bytes(reader.at(4, 4), "little" if name == "avi" else "big")
         return None if _streamed(size) else 8 + size - _SLOPPY_BYTES
     if name == "w64":
-        size = _number(reader, 16, 8, "little")
+        size = _little(reader.at(16, 8))
         return size if 0 < size < 1 << 62 else None
     if name == "caf":
         return _caf_end(reader)
@@ -126,7 +125,7 @@ def _wav_data(reader: Reader) -> tuple[int, int] | None:
         header = reader.at(offset, 8)
         if len(header) < 8:
             return None
-        tag, size = header[:4], int.from_bytes(header[4:], "little")
+        tag, size = header[:4], _little(header[4:])
         if tag == b"data":
             begin = offset + 8
             if size == 0xFFFFFFFF and wide:
@@ -142,8 +141,7 @@ def _streamed(size: int) -> bool:
 
 
 def _ds64_size(reader: Reader) -> int | None:
-    header = reader.at(12, 28)
-    return struct.unpack_from("<Q", header, 16)[0] if header[:4] == b"ds64" else None
+    return _little(reader.at(28, 8)) if reader.at(12, 4) == b"ds64" else None
 
 
 def _caf_end(reader: Reader) -> int | None:
@@ -152,7 +150,7 @@ def _caf_end(reader: Reader) -> int | None:
         header = reader.at(offset, 12)
         if len(header) < 12:
             return None
-        size = struct.unpack_from(">q", header, 4)[0]
+        size = int.from_bytes(header[4:], "big", signed=True)
         if header[:4] == b"data":
             return offset + 12 + size if size > 0 else None
         if size < 0:
@@ -189,8 +187,7 @@ def _asf_end(reader: Reader) -> int | None:
     properties = reader.head[at : at + 92]
     if at < 0 or len(properties) < 92 or properties[88] & 1:
         return None
-    size: int = struct.unpack_from("<Q", properties, 40)[0]
-    return size or None
+    return _little(properties[40:48]) or None
 
 
 def _last_page_end(reader: Reader) -> int | None:
@@ -225,6 +222,5 @@ def _counts_frames(reader: Reader) -> bool:
     return b"VBRI" in first
 
 
-def _number(reader: Reader, offset: int, size: int, order: str) -> int:
-    data = reader.at(offset, size)
-    return int.from_bytes(data, "little" if order == "little" else "big")
+def _little(data: bytes) -> int:
+    return int.from_bytes(data, "little")

@@ -15,7 +15,7 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Final
 
-from earmark.errors import AudioNotFound, DiskFull, InvalidOption
+from earmark.errors import AudioNotFound, DamagedAudio, DiskFull, InvalidOption
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 
@@ -44,8 +44,8 @@ class Reader:
         self._base = self._file.tell() if self._seekable else 0
         self._position = 0
         self._recent: deque[bytes] = deque()
+        self._held = 0
         self.head = self._read_head()
-        self._pending = b"" if self._seekable else self.head
         if not self._seekable and _needs_seeking(self.head):
             self._spool()
 
@@ -60,12 +60,12 @@ class Reader:
     def seekable(self) -> bool:
         return self._seekable
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         """Up to ``size`` bytes; empty at the end and after an error."""
         if self.error is not None:
             return b""
-        if self._pending:
-            data, self._pending = self._pending[:size], self._pending[size:]
+        if not self._seekable and self._position < len(self.head):
+            data = self.head[self._position : self._position + size]
         else:
             try:
                 data = _some_bytes(self._file, size)
@@ -84,6 +84,9 @@ class Reader:
             offset += self._base
         try:
             self._position = self._file.seek(offset, whence) - self._base
+        except (OSError, ValueError, OverflowError):
+            # A damaged file sends FFmpeg anywhere; it copes with being told that it cannot go.
+            return -1
         except BaseException as error:  # noqa: BLE001 - as in read()
             self.error = error
             return -1
@@ -105,38 +108,37 @@ class Reader:
         """The last 64 KiB (or more) of the source; call it at the end of reading."""
         if not self._seekable:
             return b"".join(self._recent)
-        here, length = self._position, self.length()
-        self.seek(max(0, length - TAIL))
-        data = self._file.read(TAIL)
-        self.seek(here)
-        return data
+        return self.at(max(0, self.length() - TAIL), TAIL)
 
     def at(self, offset: int, size: int) -> bytes:
         """``size`` bytes at ``offset``; of a source that cannot seek, only from its head."""
         if not self._seekable or offset + size <= len(self.head):
             return self.head[offset : offset + size]
         here = self._position
-        self.seek(offset)
-        data = self._file.read(size)
+        data = b""
+        if self.seek(offset) == offset:
+            while len(data) < size and (more := self.read(size - len(data))):
+                data += more
         self.seek(here)
         return data
 
     def _read_head(self) -> bytes:
         head = b""
-        while len(head) < HEAD:
-            data = _some_bytes(self._file, HEAD - len(head))
-            if not data:
-                break
-            head += data
-        if self._seekable:
-            self._file.seek(self._base)
+        try:
+            while len(head) < HEAD and (more := _some_bytes(self._file, HEAD - len(head))):
+                head += more
+            if self._seekable:
+                self._file.seek(self._base)
+        except OSError as error:
+            self.close()
+            raise DamagedAudio(f"{self.label} cannot be read: {error}.") from error
         return head
 
     def _remember(self, data: bytes) -> None:
         self._recent.append(data)
-        held = sum(map(len, self._recent))
-        while held - len(self._recent[0]) >= TAIL:
-            held -= len(self._recent.popleft())
+        self._held += len(data)
+        while self._held - len(self._recent[0]) >= TAIL:
+            self._held -= len(self._recent.popleft())
 
     def _spool(self) -> None:
         spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
@@ -151,7 +153,7 @@ class Reader:
                 f"not be written ({error.strerror}): make room, or give the file itself."
             ) from error
         self._file, self._owned = spool, True
-        self._seekable, self._pending = True, b""
+        self._seekable = True
 
 
 def _needs_seeking(head: bytes) -> bool:

@@ -42,7 +42,7 @@ def to_float(samples: NDArray[Any], out: NDArray[np.float32]) -> None:
     """Scale integers to [-1, 1) exactly and copy floats, into ``out`` of the same shape."""
     kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize
     if kind == "f":
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             out[...] = samples
     elif kind == "u":
         np.multiply(samples, np.float32(2.0**-7), out=out)
