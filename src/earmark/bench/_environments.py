@@ -128,10 +128,11 @@ def environment(
         if home.exists():
             shutil.rmtree(home)
         _say(on_step, f"Making an environment for {peer.name} in {home}")
-        _run(peer, [sys.executable, "-m", "venv", str(home)])
+        _run(peer, [sys.executable, "-m", "venv", "--without-pip", str(home)])
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
         for packages in peer.installs:
             _say(on_step, f"Installing {', '.join(p for p in packages if not p.startswith('-'))}")
-            _run(peer, [str(python), "-m", "pip", "install", "--quiet", *packages])
+            _run(peer, [*pip, "install", "--quiet", *packages])
         for pattern in peer.discards:
             for file in home.glob(f"**/site-packages/{pattern}"):
                 file.unlink()
