@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from earmark.bench._dataset import Dataset, Recording, load_dataset
-from earmark.bench._diarization import bench_diarization
-from earmark.bench._document import diarization_document
+from earmark.bench._diarization import OnStep, bench_diarization
+from earmark.bench._document import diarization_document, speed_document
 from earmark.bench._environments import PEERS, Peer, environment, peers_folder, peers_named
 from earmark.bench._long import Part, concatenate
 from earmark.bench._machine import Machine, this_machine
 from earmark.bench._reliability import Reliability, frame_reliability, turn_reliability
 from earmark.bench._results import DiarizationReport, Result, System, Total, total_of
 from earmark.bench._score import COLLAR, Errors, Score, map_speakers, score
-from earmark.bench._tables import print_diarization
+from earmark.bench._speed import Length, SpeedReport, bench_speed
+from earmark.bench._tables import print_diarization, print_speed
 
 __all__ = [
     "COLLAR",
@@ -19,16 +20,20 @@ __all__ = [
     "Dataset",
     "DiarizationReport",
     "Errors",
+    "Length",
     "Machine",
+    "OnStep",
     "Part",
     "Peer",
     "Recording",
     "Reliability",
     "Result",
     "Score",
+    "SpeedReport",
     "System",
     "Total",
     "bench_diarization",
+    "bench_speed",
     "concatenate",
     "diarization_document",
     "environment",
@@ -38,7 +43,9 @@ __all__ = [
     "peers_folder",
     "peers_named",
     "print_diarization",
+    "print_speed",
     "score",
+    "speed_document",
     "this_machine",
     "total_of",
     "turn_reliability",

@@ -22,9 +22,10 @@ from earmark.diarization import FrameConfidence, Turn
 from earmark.errors import ModelError, PeerFailed
 from earmark.settings import Settings
 
-__all__ = ["bench_diarization"]
+__all__ = ["OnStep", "bench_diarization", "silence"]
 
 OnStep = Callable[[str], None]
+"""Told what is being done."""
 
 
 def bench_diarization(
@@ -46,7 +47,7 @@ def bench_diarization(
 
     A peer that cannot be installed or breaks off is in the report with its reason.
     """
-    say = on_step or _say_nothing
+    say = on_step or silence
     report = DiarizationReport(
         dataset=dataset,
         machine=this_machine(settings),
@@ -109,8 +110,8 @@ def _start(
         yield system, worker
 
 
-def _say_nothing(step: str) -> None:
-    pass
+def silence(step: str) -> None:
+    """Nobody listens."""
 
 
 def _warm_up(system: System, worker: Worker, dataset: Dataset, paths: Mapping[str, Path]) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from earmark.bench._reliability import Reliability
 from earmark.bench._results import DiarizationReport, System, Total, by_folder, total_of
 from earmark.bench._score import Errors, Score
+from earmark.bench._speed import SpeedReport
 
-__all__ = ["diarization_document"]
+__all__ = ["diarization_document", "speed_document"]
 
 
 def diarization_document(report: DiarizationReport) -> dict[str, Any]:
@@ -94,3 +95,32 @@ def _reliability(found: Reliability | None) -> dict[str, Any] | None:
         return None
     rows = [{key: round(value, 4) for key, value in row.items()} for row in found.rows()]
     return {"calibration_error": round(found.error, 5), "bins": rows}
+
+
+def speed_document(report: SpeedReport) -> dict[str, Any]:
+    """The document ``earmark.bench.speed/1``. Times are seconds."""
+    return {
+        "schema": "earmark.bench.speed/1",
+        "file": report.file,
+        "machine": asdict(report.machine),
+        "models": report.models,
+        "fast": report.fast,
+        "load_s": round(report.load_s, 3),
+        "first_turn_s": [round(seconds, 3) for seconds in report.first_turn_s],
+        "mb_per_hour": None if report.mb_per_hour is None else round(report.mb_per_hour, 1),
+        "lengths": [
+            {
+                "duration": round(length.duration, 3),
+                "wall_s": [round(s, 4) for s in length.wall_s],
+                "cpu_s": [round(s, 4) for s in length.cpu_s],
+                "wall_rtf": round(length.wall_rtf, 6),
+                "cpu_rtf": round(length.cpu_rtf, 6),
+                "stages": {
+                    stage: [round(s, 4) for s in passes] for stage, passes in length.stages.items()
+                },
+                "peak_rss_mb": round(length.peak_rss_mb, 1),
+                "speakers": length.speakers,
+            }
+            for length in report.lengths
+        ],
+    }

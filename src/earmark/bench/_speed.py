@@ -6,20 +6,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+from earmark.bench._diarization import OnStep, silence
 from earmark.bench._long import concatenate
 from earmark.bench._machine import Machine, this_machine
 from earmark.bench._worker import own_worker
 from earmark.errors import InvalidOption, PeerFailed
 from earmark.settings import Settings
 
-__all__ = ["Length", "SpeedReport", "bench_speed", "seconds_to_first_turn"]
+__all__ = ["CLIP_S", "Length", "SpeedReport", "bench_speed"]
 
-_CLIP_S = 30.0
+CLIP_S = 30.0
+"""Seconds of the recording that start-up is measured with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +63,7 @@ class SpeedReport:
     file: str
     machine: Machine
     fast: bool
+    models: dict[str, str]
     load_s: float
     first_turn_s: tuple[float, ...]
     lengths: tuple[Length, ...]
@@ -79,7 +83,7 @@ def bench_speed(
     fast: bool = False,
     passes: int = 3,
     hours: Sequence[float] = (),
-    on_step: Callable[[str], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> SpeedReport:
     """Diarize a file again and again and see where the time goes.
 
@@ -90,51 +94,53 @@ def bench_speed(
     """
     if passes < 1:
         raise InvalidOption(f"There must be one pass or more, not {passes}.")
-    say = on_step or (lambda _: None)
+    say = on_step or silence
     with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
-        clip = Path(folder) / "clip.wav"
-        concatenate([file], hours=_CLIP_S / 3600, target=clip)
+        clip, long = Path(folder) / "clip.wav", Path(folder) / "long.wav"
+        concatenate([file], hours=CLIP_S / 3600, target=clip)
         say("from process start to the first turn")
-        first = tuple(seconds_to_first_turn(clip, fast=fast) for _ in range(passes))
-        lengths, load_s = [], 0.0
+        first = tuple(_seconds_to_first_turn(clip, fast=fast) for _ in range(passes))
+        answers: list[dict[str, Any]] = []
+        lengths: list[Length] = []
+        load_s: list[float] = []
         for wanted in hours or (None,):
-            path = file
+            name = file.name if wanted is None else f"{wanted:g} h"
             if wanted is not None:
-                path = Path(folder) / "long.wav"
-                say(f"making a recording of {wanted:g} h")
-                concatenate([file], hours=wanted, target=path)
+                say(f"making a recording of {name}")
+                concatenate([file], hours=wanted, target=long)
             with own_worker(settings, fast=fast) as worker:
-                load_s = load_s or worker.load_s
+                load_s.append(worker.load_s)
                 worker.run(clip)  # warm up
                 answers = []
                 for number in range(passes):
-                    say(f"{path.name}, pass {number + 1} of {passes}")
-                    answers.append(worker.run(path, profile=True))
-            stages = {stage: [] for answer in answers for stage in answer["stages"]}
-            lengths.append(
-                Length(
-                    duration=answers[0]["duration"],
-                    wall_s=tuple(answer["wall_s"] for answer in answers),
-                    cpu_s=tuple(answer["cpu_s"] for answer in answers),
-                    stages={
-                        stage: tuple(answer["stages"].get(stage, 0.0) for answer in answers)
-                        for stage in stages
-                    },
-                    peak_rss_mb=max(answer["peak_rss_mb"] for answer in answers),
-                    speakers=len({turn[2] for turn in answers[0]["turns"]}),
-                )
-            )
+                    say(f"{name}, pass {number + 1} of {passes}")
+                    answers.append(worker.run(file if wanted is None else long, profile=True))
+            lengths.append(_length(answers))
     return SpeedReport(
         file=file.name,
         machine=this_machine(settings),
         fast=fast,
-        load_s=load_s,
+        models=answers[0]["models"],
+        load_s=median(load_s),
         first_turn_s=first,
         lengths=tuple(lengths),
     )
 
 
-def seconds_to_first_turn(file: Path, *, fast: bool = False) -> float:
+def _length(answers: Sequence[dict[str, Any]]) -> Length:
+    """What the runner answered, pass by pass."""
+    stages = dict.fromkeys(stage for answer in answers for stage in answer["stages"])
+    return Length(
+        duration=answers[0]["duration"],
+        wall_s=tuple(answer["wall_s"] for answer in answers),
+        cpu_s=tuple(answer["cpu_s"] for answer in answers),
+        stages={s: tuple(answer["stages"].get(s, 0.0) for answer in answers) for s in stages},
+        peak_rss_mb=max(answer["peak_rss_mb"] for answer in answers),
+        speakers=len({turn[2] for turn in answers[0]["turns"]}),
+    )
+
+
+def _seconds_to_first_turn(file: Path, *, fast: bool = False) -> float:
     """Seconds from starting ``earmark diarize FILE --format rttm`` until a turn is printed.
 
     Raises `PeerFailed` when none is.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from statistics import median
 from typing import TYPE_CHECKING
 
 from earmark.bench._dataset import Recording
+from earmark.bench._machine import Machine
 from earmark.bench._results import DiarizationReport, Result, System, Total, by_folder, total_of
 from earmark.bench._score import Score
+from earmark.bench._speed import CLIP_S, SpeedReport
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["print_diarization"]
+__all__ = ["print_diarization", "print_speed"]
 
 _SCORES = ("DER", "miss", "FA", "conf", "±.25", "JER", "people")
 _COSTS = ("RTF", "CPU RTF", "RSS MB")
@@ -28,26 +32,65 @@ def print_diarization(report: DiarizationReport, console: Console) -> None:
 
 
 def _print_header(report: DiarizationReport, console: Console) -> None:
-    dataset, machine = report.dataset, report.machine
-    names = ", ".join(r.name for r in dataset.recordings)
-    memory = f", {machine.memory_gb:g} GB" if machine.memory_gb else ""
+    dataset = report.dataset
     size = f"{len(dataset.recordings)} recordings, {dataset.hours:.3f} h"
-    mode = "fast" if report.fast else "default"
     told = ", told the number of speakers" if report.oracle else ""
-    versions = f"Python {machine.python}, onnxruntime {machine.onnxruntime}"
     lines = {
         "data": f"{dataset.folder.name}: {size}, sha256 {dataset.sha256[:16]}",
-        "": names,
+        "": ", ".join(recording.name for recording in dataset.recordings),
         "left out": ", ".join(dataset.left_out) or "nothing",
-        "mode": f"{mode}{told}, passes: {report.passes}",
-        "models": ", ".join(f"{name} {sha[:12]}" for name, sha in report.models.items()) or "–",
+        "mode": f"{_mode(report.fast)}{told}, passes: {report.passes}",
+    }
+    _print_lines(lines | _circumstances(report.models, report.machine), console)
+
+
+def _mode(fast: bool) -> str:
+    return "fast" if fast else "default"
+
+
+def _circumstances(models: Mapping[str, str], machine: Machine) -> dict[str, str]:
+    memory = f", {machine.memory_gb:g} GB" if machine.memory_gb else ""
+    versions = f"Python {machine.python}, onnxruntime {machine.onnxruntime}"
+    return {
+        "models": ", ".join(f"{name} {sha[:12]}" for name, sha in models.items()) or "–",
         "machine": f"{machine.cpu}, {machine.cores} cores{memory}, {machine.system}",
         "software": f"earmark {machine.earmark}, {versions}, "
         f"{machine.threads} threads, {machine.provider}",
     }
+
+
+def _print_lines(lines: Mapping[str, str], console: Console) -> None:
     for title, text in lines.items():
         console.print(f"[bold]{title:9}[/]", text, highlight=False, soft_wrap=True)
     console.print()
+
+
+def print_speed(report: SpeedReport, console: Console) -> None:
+    """The header, a row per stage with a column per length, and memory."""
+    first = ", ".join(f"{seconds:.2f}" for seconds in report.first_turn_s)
+    lines = {"file": report.file, "mode": _mode(report.fast)}
+    _print_lines(lines | _circumstances(report.models, report.machine), console)
+    table = _table("", *(f"{length.duration / 3600:.3f} h" for length in report.lengths))
+    for stage in dict.fromkeys(stage for length in report.lengths for stage in length.stages):
+        cells = (
+            f"{length.stage_rtf(stage):.5f}" if stage in length.stages else "–"
+            for length in report.lengths
+        )
+        table.add_row(stage, *cells)
+    table.add_section()
+    table.add_row("[bold]wall RTF[/]", *(f"{length.wall_rtf:.5f}" for length in report.lengths))
+    table.add_row("CPU RTF", *(f"{length.cpu_rtf:.5f}" for length in report.lengths))
+    table.add_row("wall s", *(f"{median(length.wall_s):.2f}" for length in report.lengths))
+    table.add_row("peak RSS MB", *(f"{length.peak_rss_mb:.0f}" for length in report.lengths))
+    table.add_row("people", *(str(length.speakers) for length in report.lengths))
+    console.print(table)
+    if report.mb_per_hour is not None:
+        console.print(f"Memory: {report.mb_per_hour:+.1f} MB per further hour.", highlight=False)
+    console.print(
+        f"Models loaded in {report.load_s:.2f} s; "
+        f"from process start to the first turn of {CLIP_S:.0f} s of sound: {first} s.",
+        highlight=False,
+    )
 
 
 def _print_own(report: DiarizationReport, console: Console) -> None:

@@ -1,0 +1,181 @@
+"""``earmark bench``: accuracy, speed and memory, measured here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earmark.errors import InvalidOption
+from earmark.settings import get_settings
+
+if TYPE_CHECKING:
+    from earmark.bench import OnStep
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True, help="Measure accuracy, speed and memory on recordings of your own."
+)
+
+_Fast = Annotated[bool, typer.Option("--fast", help="Measure the fast mode.")]
+_Json = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON, too.")
+]
+
+
+@app.command()
+def diarization(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="Audio files, each with an .rttm of the same name beside it; folders below it"
+            " count, too. By default the diarization folder of EARMARK_EVAL_DIR.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Recordings to take, such as 'sim/*'; repeatable."),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Recordings to leave out; repeatable."),
+    ] = None,
+    fast: _Fast = False,
+    speakers: Annotated[
+        str, typer.Option(help="auto, or oracle: tell the true number of speakers.")
+    ] = "auto",
+    passes: Annotated[
+        int, typer.Option(min=1, help="Diarize each recording so often; times are medians.")
+    ] = 1,
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="PEERS",
+            help="Run others on the same files in the same run: senko, diarize, sherpa-onnx,"
+            " pyannote; separated by commas.",
+        ),
+    ] = "",
+    json_file: _Json = None,
+) -> None:
+    """Diarize recordings and compare the turns with the truth.
+
+    Prints DER with its parts, without and with a collar of 0.25 s, JER, the number of people
+    found, time per second of audio (RTF), peak memory, and how far confidences can be trusted.
+    Exit code 1 when Earmark itself failed on a recording.
+    """
+    from rich.console import Console
+
+    from earmark.bench import (
+        bench_diarization,
+        diarization_document,
+        load_dataset,
+        peers_named,
+        print_diarization,
+    )
+
+    if speakers not in ("auto", "oracle"):
+        raise InvalidOption(f"--speakers is auto or oracle, not {speakers!r}.")
+    settings = get_settings()
+    peers = peers_named(against)
+    with _status() as say:
+        say("reading the recordings")
+        report = bench_diarization(
+            load_dataset(folder or _default_folder(), only=only or (), skip=skip or ()),
+            settings=settings,
+            fast=fast,
+            oracle=speakers == "oracle",
+            passes=passes,
+            against=peers,
+            on_step=say,
+        )
+    print_diarization(report, Console())
+    _write(json_file, diarization_document(report))
+    if report.own.failure or report.own.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def speed(
+    file: Annotated[Path, typer.Argument(help="A recording with speech.", show_default=False)],
+    hours: Annotated[
+        str,
+        typer.Option(
+            metavar="H,H,...",
+            help="Make recordings of these lengths from the file, such as 1,2,4; each is measured"
+            " in a process of its own.",
+        ),
+    ] = "",
+    passes: Annotated[int, typer.Option(min=1, help="Passes; times are medians.")] = 3,
+    fast: _Fast = False,
+    json_file: _Json = None,
+) -> None:
+    """See where the time goes, how memory grows, and how long the first turn takes."""
+    from rich.console import Console
+
+    from earmark.bench import bench_speed, print_speed, speed_document
+
+    with _status() as say:
+        report = bench_speed(
+            file,
+            settings=get_settings(),
+            fast=fast,
+            passes=passes,
+            hours=_lengths(hours),
+            on_step=say,
+        )
+    print_speed(report, Console())
+    _write(json_file, speed_document(report))
+
+
+@app.command()
+def concatenate(
+    files: Annotated[list[Path], typer.Argument(help="Recordings.", show_default=False)],
+    hours: Annotated[float, typer.Option(help="How long it shall be.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The WAV to write.")
+    ],
+) -> None:
+    """Make a long recording (16 kHz mono WAV) of short ones, one after the other, repeated."""
+    from earmark.bench import concatenate as write
+
+    parts = write(files, hours=hours, target=output)
+    typer.echo(f"{output}: {parts[-1].end / 3600:.2f} h of {len(parts)} parts")
+
+
+def _default_folder() -> Path:
+    folder = get_settings().eval_dir
+    if folder is None:
+        raise InvalidOption("Name a folder with recordings, or set EARMARK_EVAL_DIR.")
+    return folder / "diarization"
+
+
+def _lengths(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InvalidOption(f"--hours takes numbers such as 1,2,4, not {text!r}.") from None
+
+
+def _write(path: Path | None, document: Mapping[str, Any]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _status() -> Iterator[OnStep]:
+    """Says on stderr what is going on: one changing line in a terminal, else a line each."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda step: typer.echo(step, err=True)
+        return
+    with console.status("") as status:
+        yield lambda step: status.update(step)
