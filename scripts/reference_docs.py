@@ -1,4 +1,4 @@
-"""Write the tables of docs/settings.md and docs/errors.md from the code.
+"""Write the tables of docs/settings.md, docs/errors.md and docs/models.md from the code.
 
 Everything between the two marker lines of a page is replaced; the prose around it stays. A test
 compares the pages with what this script would write.
@@ -14,6 +14,7 @@ from typing import Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from earmark import errors
+from earmark.models import Fetched, catalogue
 from earmark.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -39,7 +40,37 @@ def errors_table() -> str:
     return _table(("error", "kind", "code", "when"), rows)
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_table, "errors.md": errors_table}
+def models_tables() -> str:
+    """A table of the files that are fetched, and one of those built from them."""
+    models = catalogue().models.values()
+    fetched = (
+        (
+            f"`{model.id}`",
+            model.task,
+            f"{model.size:,}",
+            f"`{model.sha256}`",
+            f"{source.package.name} {source.package.version}" if source else "–",
+            model.licence,
+            model.attribution,
+        )
+        for model in models
+        if isinstance(model, Fetched)
+        for source in [model.package_source]
+    )
+    built = (
+        (f"`{model.id}`", model.task, ", ".join(f"`{i}`" for i in model.inputs), model.licence)
+        for model in models
+        if not isinstance(model, Fetched)
+    )
+    head = ("fetched", "task", "bytes", "SHA-256", "package", "licence", "attribution")
+    return f"{_table(head, fetched)}\n{_table(('built', 'task', 'from', 'licence'), built)}"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_table,
+    "errors.md": errors_table,
+    "models.md": models_tables,
+}
 
 
 def render(page: str, text: str) -> str:

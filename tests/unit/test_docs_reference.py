@@ -24,7 +24,7 @@ def _script() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["settings.md", "errors.md"])
+@pytest.mark.parametrize("page", ["settings.md", "errors.md", "models.md"])
 def test_the_page_is_what_the_script_writes(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert text == _script().render(page, text), "run `make docs`"
