@@ -42,7 +42,7 @@ COMMANDS = {
     ),
     "demo": Subcommand(
         module="earmark.cli._demo",
-        help="Show who spoke when in a sample recording, beside the truth.",
+        help="Diarize a sample recording and show it beside what people wrote down.",
     ),
     "bench": Subcommand(
         module="earmark.cli._bench", help="Measure accuracy, speed and memory on recordings."

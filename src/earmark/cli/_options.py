@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Literal
 
 from earmark.errors import InvalidOption
 
 __all__ = ["Channels", "Damage", "Format", "clock_text", "parse_channels", "parse_time"]
+
+_TIME = re.compile(
+    r"(?:(?:([0-9]+):(?=[0-5]?[0-9]:))?([0-9]+):(?=[0-5]?[0-9](?:\.|$)))?([0-9]*\.?[0-9]+)"
+)
 
 Channels = Literal["mix", "split"] | tuple[int, ...]
 
@@ -33,17 +38,11 @@ class Damage(StrEnum):
 
 def parse_time(text: str) -> float:
     """Seconds of ``90``, ``1:30`` or ``1:02:03.5``. Raises `InvalidOption`."""
-    parts = text.split(":")
-    try:
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        numbers = []
-    plain = all(part and part.replace(".", "", 1).isdecimal() for part in parts)
-    if not plain or not 1 <= len(numbers) <= 3 or any(n >= 60 for n in numbers[1:]):
+    match = _TIME.fullmatch(text)
+    if match is None:
         raise InvalidOption(f"{text!r} is no time; write seconds (90), m:ss (1:30) or h:mm:ss.")
-    return sum(
-        number * unit for number, unit in zip(reversed(numbers), (1.0, 60.0, 3600.0), strict=False)
-    )
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def parse_channels(text: str) -> Channels:

@@ -124,10 +124,9 @@ def _lanes(result: Diarization, peaks: NDArray[np.uint8], colours: dict[str, str
         )
 
     tint = "".join(
-        f'<rect class="both" {box(start, end)} y="0" height="100%"/>'
-        for start, end in _overlaps(result.turns)
+        f'<rect {box(start, end)} y="0" height="100%"/>' for start, end in _overlaps(result.turns)
     )
-    lanes = {name: [tint] for name in colours}
+    lanes: dict[str, list[str]] = {name: [] for name in colours}
     for number, turn in enumerate(result.turns):
         lanes[turn.speaker].append(
             f'<rect class="t" data-t="{number}" {box(turn.start, turn.end)} y="20%" height="60%" '
@@ -137,10 +136,11 @@ def _lanes(result: Diarization, peaks: NDArray[np.uint8], colours: dict[str, str
         f'<svg class="wave" aria-hidden="true" preserveAspectRatio="none" '
         f'viewBox="0 -256 {peaks.size} 512"><path d="{_outline(peaks)}"/></svg>'
     )
-    return wave + "".join(
+    rows = "".join(
         f'<svg class="lane {colours[name]}" aria-hidden="true">{"".join(boxes)}</svg>'
         for name, boxes in lanes.items()
     )
+    return f'{wave}<div class="lanes"><svg class="tint" aria-hidden="true">{tint}</svg>{rows}</div>'
 
 
 def _outline(peaks: NDArray[np.uint8]) -> str:

@@ -58,13 +58,17 @@
     seek(turn.start);
     if (!sound) return;
     stopAt = turn.end;
-    sound.play();
+    startPlaying();
+  }
+
+  function startPlaying() {
+    sound.play().catch(() => {}); // paused again before it began
   }
 
   function toggle() {
     if (!sound) return;
     stopAt = null;
-    if (sound.paused) sound.play();
+    if (sound.paused) startPlaying();
     else sound.pause();
   }
 

@@ -65,10 +65,10 @@ def _line(value: object) -> str:
 
 
 def _pages(document: dict[str, Any]) -> str:
-    """A member per line, and an item per line inside it: a turn reads as one row."""
+    """A member per line, and a turn (or whatever is not a plain value) per line inside it."""
     members = []
     for key, value in document.items():
-        if isinstance(value, list) and value:
+        if isinstance(value, list) and value and isinstance(value[0], dict | list):
             text = "[\n    " + ",\n    ".join(_line(item) for item in value) + "\n  ]"
         elif isinstance(value, dict) and value:
             rows = (f"{_line(name)}: {_line(item)}" for name, item in value.items())
