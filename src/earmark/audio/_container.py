@@ -132,9 +132,10 @@ def _best(container: InputContainer, reader: Reader) -> AudioStream:
     if not isinstance(stream, AudioStream):
         if container.streams.audio:
             raise UnsupportedAudio(f"{reader.label}: no decoder is known for its audio; {_TEXT}.")
-        kinds = sorted({s.type for s in container.streams})
-        found = f", only {' and '.join(kinds)}" if kinds else ""
-        raise EmptyAudio(f"{reader.label} has no audio track{found}.")
+        kinds = sorted({other.type for other in container.streams})
+        if not kinds:
+            raise _refusal(reader)
+        raise EmptyAudio(f"{reader.label} has no audio track, only {' and '.join(kinds)}.")
     if stream.codec_context is None or stream.codec_context.name not in CODECS:
         codec = stream.codec_context.name if stream.codec_context else "unknown"
         raise UnsupportedAudio(f"{reader.label}: its audio codec {codec!r} is not read; {_TEXT}.")

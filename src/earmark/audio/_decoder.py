@@ -15,17 +15,21 @@ from earmark.audio._container import (
 )
 from earmark.audio._findings import Findings
 from earmark.audio._limits import MAX_RATE, MIN_RATE, TIMED
+from earmark.audio._ogg import pages_lost
 from earmark.audio._promise import all_there, shortfall
 from earmark.audio._reader import Reader
 from earmark.audio._samples import samples_of
-from earmark.audio._timeline import Arrival, Piece, Timeline
+from earmark.audio._timeline import Arrival, Piece, Timeline, Trail
 from earmark.errors import AudioTooLarge, DamagedAudio, EmptyAudio, UnsupportedAudio
 
 if TYPE_CHECKING:
-    from av import AudioFrame, AudioStream, Packet
+    from av import AudioFrame
 
 _WORTH_SEEKING_S: Final = 10
 """Less than this is decoded and dropped, in seconds."""
+
+_SKIPPED_BYTES: Final = 4096
+"""More bytes than this between two packets of a lone track are no header: they were skipped."""
 
 _UNDECODABLE: Final = "a frame cannot be decoded"
 
@@ -79,7 +83,8 @@ class Decoder:
         start = self._container.start_time
         self._timeline = Timeline(
             self._findings,
-            timed=timed,
+            coarse=timed,
+            lost=self._lost,
             origin_s=start / 1e6 if timed and start is not None else None,
         )
         self._arrivals = self._decode()
@@ -109,8 +114,7 @@ class Decoder:
         from av.error import FFmpegError, PatchWelcomeError
 
         bare = self_synchronising(self._container)
-        alone = len(self._container.streams) == 1
-        begun, lost, broken, follows = False, False, "", 0
+        begun, lost, broken, trail, size = False, False, "", Trail(), 0
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -135,13 +139,13 @@ class Decoder:
                 continue
             if bare and lost and begun and frames:
                 self._findings.damaged(_UNDECODABLE, self._timeline.seconds)
-            skipped, follows = _skipped(packet, follows) if alone else (0, 0)
+            trail, size = trail.then(packet.pos, size), packet.size
             for frame in frames:
                 self._check(frame)
                 # Bare frames carry no time: FFmpeg's stamps only count them.
                 stamp = None if bare else frame.time
-                yield Arrival(samples_of(frame), frame.sample_rate, stamp, lost, skipped)
-                begun, lost, skipped = True, False, 0
+                yield Arrival(samples_of(frame), frame.sample_rate, stamp, lost, trail)
+                begun, lost = True, False
         self._finish(broken)
 
     def _finish(self, broken: str) -> None:
@@ -152,6 +156,16 @@ class Decoder:
             reason = broken
         if reason is not None:
             self._findings.damaged(reason, at_s)
+
+    def _lost(self, trail: Trail) -> bool:
+        """Whether bytes of the track are missing where its clock jumps."""
+        if self._container.format.name == "ogg":
+            # FFmpeg notices a loss one page late.
+            return pages_lost(self._reader, trail.places)
+        if self._container.format.name not in TIMED:
+            return True
+        alone = len(self._container.streams) == 1 and trail.end > 0
+        return alone and trail.places[-1] - trail.end > _SKIPPED_BYTES
 
     def _nothing(self) -> Exception:
         """The error for a container in which no frame could be decoded."""
@@ -176,10 +190,3 @@ class Decoder:
                 f"{name} has {channels} channels, and {self._max_channels} are accepted: "
                 "raise EARMARK_MAX_CHANNELS or take some out."
             )
-
-
-def _skipped(packet: Packet[AudioStream], follows: int) -> tuple[int, int]:
-    """Bytes between the end of the packet before (0 if unknown) and this one; and its own end."""
-    if packet.pos is None or packet.pos < 0:
-        return 0, 0
-    return (packet.pos - follows if follows else 0), packet.pos + packet.size

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from earmark.audio._ogg import last_page_end
 from earmark.audio._reader import Reader
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _promised_end(reader: Reader, name: str) -> int | None:
     if name == "asf":
         return _asf_end(reader)
     if name == "ogg":
-        return _last_page_end(reader)
+        return last_page_end(reader)
     return None
 
 
@@ -103,16 +104,19 @@ def _counted_seconds(
     name = container.format.name
     if name == "matroska,webm":
         header = reader.head.partition(b"\x1f\x43\xb6\x75")[0]
-        others = [s for s in container.streams if s.type == "video"]
-        known = container.duration is not None and b"\x44\x89" in header and not others
-        return container.duration / 1e6 if known and container.duration is not None else None
+        pictures = any(other.type == "video" for other in container.streams)
+        if container.duration is None or b"\x44\x89" not in header or pictures:
+            return None
+        return container.duration / 1e6
     if name == "mp3" and not _counts_frames(reader):
         return None
     if name == "ogg" and not reader.seekable():
         return None
     if stream.duration is None or stream.time_base is None:
         return None
-    return float(stream.duration * stream.time_base)
+    # Ogg counts from the start of a broadcast, which a recording of it may have joined late.
+    joined = (stream.start_time or 0) if name == "ogg" else 0
+    return float((stream.duration - joined) * stream.time_base)
 
 
 def _wav_data(reader: Reader) -> tuple[int, int] | None:
@@ -188,21 +192,6 @@ def _asf_end(reader: Reader) -> int | None:
     if at < 0 or len(properties) < 92 or properties[88] & 1:
         return None
     return _little(properties[40:48]) or None
-
-
-def _last_page_end(reader: Reader) -> int | None:
-    """Where the last Ogg page should end.
-
-    A missing end-of-stream flag says nothing, live recordings rarely have it; a page that breaks
-    off says all.
-    """
-    tail = reader.tail()
-    at = tail.rfind(b"OggS\x00")
-    if at < 0 or at + 27 > len(tail):
-        return None if at < 0 else reader.length() + 27 - (len(tail) - at)
-    segments = tail[at + 26]
-    table = tail[at + 27 : at + 27 + segments]
-    return reader.length() - len(tail) + at + 27 + segments + sum(table)
 
 
 def _counts_frames(reader: Reader) -> bool:

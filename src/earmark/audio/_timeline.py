@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -19,8 +19,23 @@ have their own are coarse."""
 _LONGEST_GAP_S: Final = 3600.0
 """A jump longer than this, in seconds, is a broken clock and no pause."""
 
-_SKIPPED_BYTES: Final = 4096
-"""More bytes than this between two packets of a lone track are no header: they were skipped."""
+
+class Trail(NamedTuple):
+    """Where packets lay in the file, in bytes.
+
+    ``places`` are the last three that differ, this packet's last; ``end`` is where the packet
+    before this one ended, 0 when that is unknown.
+    """
+
+    places: tuple[int, ...] = ()
+    end: int = 0
+
+    def then(self, place: int | None, size_before: int) -> Trail:
+        """The trail one packet on."""
+        if place is None or place < 0:
+            return Trail()
+        end = self.places[-1] + size_before if self.places else 0
+        return Trail(self.places if place in self.places else (*self.places[-2:], place), end)
 
 
 class Arrival(NamedTuple):
@@ -30,7 +45,7 @@ class Arrival(NamedTuple):
     rate: int
     stamp_s: float | None
     after_loss: bool
-    skipped_bytes: int
+    trail: Trail
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +63,20 @@ class Piece:
 class Timeline:
     """Lays arrivals end to end, and keeps the pauses that the time stamps tell of.
 
-    ``origin_s`` is the time stamp at which the recording starts, or None to take the first one.
-    ``timed`` says that the container has a clock of its own, in which a pause is no damage: a
-    muted microphone, a paused recorder, a codec that is silent in silence. In any other container
-    a jump means that something was lost.
+    ``origin_s`` is the time stamp at which the recording starts, or None to take the first one;
+    ``coarse`` says that time stamps are rounded. ``lost`` decides whether a jump is damage or a
+    pause: a muted microphone, a stopped recorder, a codec that is silent in silence.
     """
 
-    def __init__(self, findings: Findings, *, timed: bool, origin_s: float | None) -> None:
-        self._findings, self._timed = findings, timed
+    def __init__(
+        self,
+        findings: Findings,
+        *,
+        coarse: bool,
+        origin_s: float | None,
+        lost: Callable[[Trail], bool],
+    ) -> None:
+        self._findings, self._coarse, self._lost = findings, coarse, lost
         self._origin_s = origin_s
         self._position = self._rate = 0
 
@@ -89,7 +110,7 @@ class Timeline:
             self._origin_s = arrival.stamp_s
         at_s = self.seconds
         jump = arrival.stamp_s - self._origin_s - at_s
-        coarse = self._timed and not arrival.after_loss
+        coarse = self._coarse and not arrival.after_loss
         if abs(jump) <= (_COARSE_GAP_S if coarse else _GAP_S):
             return 0
         if jump < 0 or jump > _LONGEST_GAP_S:
@@ -97,9 +118,11 @@ class Timeline:
             if jump > 0:
                 self._findings.damaged(f"its clock jumps by {jump:.0f} s", at_s)
             return 0
-        if not self._timed or arrival.skipped_bytes > _SKIPPED_BYTES:
+        if arrival.after_loss:
+            pass  # it was found and said when the frame could not be decoded
+        elif self._lost(arrival.trail):
             self._findings.damaged(f"{jump:.2f} s are lost", at_s)
-        elif not arrival.after_loss:
+        else:
             self._findings.note(
                 f"A pause of {jump:.2f} s at {at_s:.2f} s in the recording is silence here."
             )
