@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from earmark.cli._options import Format, clock_text, parse_channels, parse_time
+from earmark.cli._options import Format, clock_text, length_text, parse_channels, parse_time
 from earmark.diarization import FORMATS
 from earmark.errors import InvalidOption
 
@@ -46,3 +46,8 @@ def test_clock_text(seconds: float, text: str) -> None:
 
 def test_the_command_line_offers_every_format() -> None:
     assert [str(each) for each in Format] == list(FORMATS)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0.0 s"), (1.94, "1.9 s"), (61, "1:01")])
+def test_length_text(seconds: float, text: str) -> None:
+    assert length_text(seconds) == text

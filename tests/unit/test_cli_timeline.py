@@ -61,9 +61,9 @@ def test_lanes_stand_under_each_other_and_fit_the_terminal() -> None:
 
 def test_the_figures_follow() -> None:
     text = "\n".join(_printed(TALK))
-    assert "Ann      0:06    55%      1    6.0 s    1.0 s           0" in text
-    assert "Bob      0:05    45%      1    5.0 s    1.0 s           1" in text
-    assert "speech 0:10, silence 0:10, overlap 1.0 s" in text
+    assert "Ann      6.0 s    55%      1    6.0 s    1.0 s           0" in text
+    assert "Bob      5.0 s    45%      1    5.0 s    1.0 s           1" in text
+    assert "speech 10.0 s, silence 10.0 s, overlap 1.0 s" in text
 
 
 def test_hostile_names_do_not_break_the_lanes() -> None:

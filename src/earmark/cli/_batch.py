@@ -16,7 +16,7 @@ from earmark.cli._progress import Show, progress_bars
 from earmark.cli._work import Printer, Worker
 from earmark.diarization import Diarizer
 from earmark.errors import Canceled, EarmarkError, ModelError
-from earmark.models import ModelStore
+from earmark.models import ModelStore, State
 from earmark.settings import get_settings
 
 __all__ = ["run_jobs", "run_threads"]
@@ -106,12 +106,14 @@ def _diarizer(*, fast: bool, offline: bool, quiet: bool) -> Diarizer:
     if offline:
         settings = settings.model_copy(update={"offline": True})
     store = ModelStore(settings)
-    if quiet:
-        store.pull()
-    else:
+    wanted = (found for found in store.states() if found.model.default)
+    missing = [found.model.id for found in wanted if found.state is not State.PRESENT]
+    if missing and quiet:
+        store.pull(missing)
+    elif missing:
         from earmark.cli._models import pull_models
 
-        pull_models(store)
+        pull_models(store, missing)
     return Diarizer(settings=settings, fast=fast)
 
 

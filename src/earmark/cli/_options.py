@@ -8,7 +8,7 @@ from typing import Literal
 
 from earmark.errors import InvalidOption
 
-__all__ = ["Channels", "Damage", "Format", "clock_text", "parse_channels", "parse_time"]
+__all__ = ["Channels", "Damage", "Format", "clock_text", "length_text", "parse_channels", "parse_time"]
 
 _TIME = re.compile(
     r"(?:(?:([0-9]+):(?=[0-5]?[0-9]:))?([0-9]+):(?=[0-5]?[0-9](?:\.|$)))?([0-9]*\.?[0-9]+)"
@@ -64,3 +64,8 @@ def clock_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def length_text(seconds: float) -> str:
+    """``1.9 s`` under a minute, ``12:34`` or ``1:02:03`` from there on."""
+    return f"{seconds:.1f} s" if seconds < 60 else clock_text(seconds)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli._options import clock_text
+from earmark.cli._options import clock_text, length_text
 from earmark.diarization import Diarization, Turn, one_line
 
 __all__ = ["print_timeline"]
@@ -104,16 +104,16 @@ def _figures(result: Diarization, names: Sequence[str]) -> Table:
     for index, (row, name) in enumerate(zip(chart.speakers, names, strict=True)):
         table.add_row(
             Text(name, style=_COLOURS[index % len(_COLOURS)]),
-            clock_text(row.talk),
+            length_text(row.talk),
             f"{row.share:.0%}",
             str(row.turns),
-            f"{row.longest_turn:.1f} s",
-            f"{row.overlap:.1f} s",
+            length_text(row.longest_turn),
+            length_text(row.overlap),
             str(row.interruptions),
         )
     table.caption = (
-        f"speech {clock_text(chart.speech)}, silence {clock_text(chart.silence)}, "
-        f"overlap {chart.overlap:.1f} s"
+        f"speech {length_text(chart.speech)}, silence {length_text(chart.silence)}, "
+        f"overlap {length_text(chart.overlap)}"
     )
     table.caption_justify = "left"
     return table

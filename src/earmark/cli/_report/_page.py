@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark import __version__
-from earmark.cli._options import clock_text
+from earmark.cli._options import clock_text, length_text
 from earmark.cli._report._sound import MAX_SOUND_S, Sound
 from earmark.diarization import Chart, Diarization, Turn, one_line
 
@@ -168,7 +168,7 @@ def _overlaps(turns: Iterable[Turn]) -> Iterable[tuple[float, float]]:
 def _cards(result: Diarization, chart: Chart) -> str:
     def of_all(seconds: float) -> str:
         share = seconds / result.duration if result.duration else 0.0
-        return f"{clock_text(seconds)} <small>({share:.0%})</small>"
+        return f"{length_text(seconds)} <small>({share:.0%})</small>"
 
     figures = {
         "Length": clock_text(chart.duration),
@@ -188,8 +188,9 @@ def _table(chart: Chart, colours: dict[str, str]) -> str:
         f"{escape(row.speaker)}</th>"
         f'<td class="share"><svg aria-hidden="true"><rect width="{row.share * 100:.2f}%" '
         f'height="100%" rx="3"/></svg><span>{row.share:.0%}</span></td>'
-        f"<td>{clock_text(row.talk)}</td><td>{row.turns}</td><td>{row.longest_turn:.1f} s</td>"
-        f"<td>{row.overlap:.1f} s</td><td>{row.interruptions}</td></tr>"
+        f"<td>{length_text(row.talk)}</td><td>{row.turns}</td>"
+        f"<td>{length_text(row.longest_turn)}</td><td>{length_text(row.overlap)}</td>"
+        f"<td>{row.interruptions}</td></tr>"
         for row in chart.speakers
     )
 
