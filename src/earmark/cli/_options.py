@@ -8,7 +8,15 @@ from typing import Literal
 
 from earmark.errors import InvalidOption
 
-__all__ = ["Channels", "Damage", "Format", "clock_text", "length_text", "parse_channels", "parse_time"]
+__all__ = [
+    "Channels",
+    "Damage",
+    "Format",
+    "clock_text",
+    "length_text",
+    "parse_channels",
+    "parse_time",
+]
 
 _TIME = re.compile(
     r"(?:(?:([0-9]+):(?=[0-5]?[0-9]:))?([0-9]+):(?=[0-5]?[0-9](?:\.|$)))?([0-9]*\.?[0-9]+)"
