@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from earmark.audio._limits import SAMPLE_RATE
+from earmark.audio._options import Channels, OnDamage
+from earmark.audio._reader import Source
 from earmark.audio._stream import AudioStream, open_audio, read_audio
 
-__all__ = ["SAMPLE_RATE", "AudioStream", "open_audio", "read_audio"]
+__all__ = [
+    "SAMPLE_RATE",
+    "AudioStream",
+    "Channels",
+    "OnDamage",
+    "Source",
+    "open_audio",
+    "read_audio",
+]

@@ -69,10 +69,9 @@ def open_container(reader: Reader, findings: Findings) -> tuple[InputContainer, 
             reader, "r", options=options, metadata_errors="ignore", buffer_size=1 << 16
         )
     except av.error.FFmpegError as error:
-        raise_read_error(reader, 0.0)
+        reader.raise_error()
         raise _refusal(reader) from error
     try:
-        raise_read_error(reader, 0.0)
         stream = _best(container, reader)
     except Exception:
         container.close()
@@ -86,19 +85,6 @@ def open_container(reader: Reader, findings: Findings) -> tuple[InputContainer, 
     if context.name in CHECKSUMMED:
         context.options = {"err_detect": "crccheck+explode"}
     return container, stream
-
-
-def raise_read_error(reader: Reader, readable_s: float) -> None:
-    """Raise what went wrong while the source was read, if anything did."""
-    error = reader.error
-    if error is None:
-        return
-    if not isinstance(error, OSError):
-        raise error
-    raise DamagedAudio(
-        f"{reader.label} could not be read any further after {readable_s:.2f} s: {error}.",
-        readable_s=readable_s,
-    ) from error
 
 
 def self_synchronising(container: InputContainer) -> bool:

@@ -10,7 +10,6 @@ from earmark.audio._container import (
     can_seek_exactly,
     header_seconds,
     open_container,
-    raise_read_error,
     self_synchronising,
 )
 from earmark.audio._findings import Findings
@@ -132,7 +131,8 @@ class Decoder:
             try:
                 frames = packet.decode()
             except FFmpegError:
-                raise_read_error(self._reader, self._timeline.seconds)
+                if self._reader.error is not None:
+                    break
                 lost = lost or not (bare and bytes(packet).startswith(_TAGS))
                 if not bare:
                     self._findings.damaged(_UNDECODABLE, self._timeline.seconds)
@@ -150,8 +150,12 @@ class Decoder:
 
     def _finish(self, broken: str) -> None:
         at_s = self._timeline.seconds
-        raise_read_error(self._reader, at_s)
-        reason = shortfall(self._reader, self._container, self._stream, at_s)
+        reason: str | None
+        if isinstance(self._reader.error, OSError):
+            reason = f"it cannot be read any further ({self._reader.error})"
+        else:
+            self._reader.raise_error()
+            reason = shortfall(self._reader, self._container, self._stream, at_s)
         if reason is None and broken and not all_there(self._container, self._stream, at_s):
             reason = broken
         if reason is not None:

@@ -13,11 +13,19 @@ import shutil
 import tempfile
 from collections import deque
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Protocol, cast
 
 from earmark.errors import AudioNotFound, DamagedAudio, DiskFull, InvalidOption
 
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+
+class Readable(Protocol):
+    """A binary file object. ``seek`` and ``tell`` are used when ``seekable()`` says so."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable
+"""What a recording can be read from: a path, the bytes of a file, or an open binary file."""
 
 HEAD: Final = 1 << 16
 TAIL: Final = 1 << 16
@@ -45,6 +53,7 @@ class Reader:
         self._position = 0
         self._recent: deque[bytes] = deque()
         self._held = 0
+        self.head = b""
         self.head = self._read_head()
         if not self._seekable and _needs_seeking(self.head):
             self._spool()
@@ -53,6 +62,13 @@ class Reader:
         """Close the file if this object opened it."""
         if self._owned:
             self._file.close()
+
+    def raise_error(self) -> None:
+        """Raise what went wrong while reading, if anything did."""
+        if isinstance(self.error, OSError):
+            raise DamagedAudio(f"{self.label} cannot be read: {self.error}.") from self.error
+        if self.error is not None:
+            raise self.error
 
     def readable(self) -> bool:
         return True
@@ -74,7 +90,7 @@ class Reader:
                 self.error = error
                 return b""
         self._position += len(data)
-        if not self._seekable:
+        if not self._seekable and self.head:
             self._remember(data)
         return data
 
@@ -124,14 +140,14 @@ class Reader:
 
     def _read_head(self) -> bytes:
         head = b""
-        try:
-            while len(head) < HEAD and (more := _some_bytes(self._file, HEAD - len(head))):
-                head += more
-            if self._seekable:
-                self._file.seek(self._base)
-        except OSError as error:
+        while len(head) < HEAD and (more := self.read(HEAD - len(head))):
+            head += more
+        self._position = 0
+        if self._seekable:
+            self.seek(0)
+        if not head:
             self.close()
-            raise DamagedAudio(f"{self.label} cannot be read: {error}.") from error
+            self.raise_error()
         return head
 
     def _remember(self, data: bytes) -> None:
@@ -178,7 +194,8 @@ def _open(source: Source) -> tuple[IO[bytes], str, bool]:
             "give a path, bytes, or a file opened in binary mode."
         )
     name = getattr(source, "name", None)
-    return source, Path(name).name if isinstance(name, str) else "The audio stream", False
+    label = Path(name).name if isinstance(name, str) else "The audio stream"
+    return cast(IO[bytes], source), label, False
 
 
 def _open_path(source: str | os.PathLike[str]) -> tuple[IO[bytes], str, bool]:
