@@ -59,7 +59,7 @@ def test_list_as_json(folder: Path) -> None:
     assert models["sample-reference"]["state"] == "corrupt"
     assert models["segmentation-3.0"]["state"] == "missing"
     assert models["segmentation-3.0"]["package"] == "solstone 0.6.24"
-    assert models["campplus-trunk-int8"]["built_from"] == ["campplus-trunk"]
+    assert models["wespeaker-head"]["built_from"] == ["wespeaker-resnet34"]
 
 
 def test_verify_names_what_is_wrong_and_what_to_do(folder: Path) -> None:
