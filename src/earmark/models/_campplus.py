@@ -24,7 +24,7 @@ from onnx import TensorProto
 from earmark.models._folding import Convolution, Folded, Tensors, Wide
 from earmark.models._graph import Graph
 
-__all__ = ["BLOCKS", "CHANNELS", "head", "write_network", "write_trunk"]
+__all__ = ["BLOCKS", "CHANNELS", "add_segments", "head", "write_network", "write_trunk"]
 
 CHANNELS = 512
 _SEGMENT = 100
@@ -93,6 +93,17 @@ def _add_trunk(graph: Graph, tensors: Tensors, output: str) -> str:
     return graph.add("Relu", x, name=output)
 
 
+def add_segments(graph: Graph, x: str, *, time_axis: int) -> tuple[str, str]:
+    """Which of the T frames of ``x`` are in which segment of 100: bool [S, T], and T as a float."""
+    zero, one, size = graph.integer(0), graph.integer(1), graph.integer(_SEGMENT)
+    frames = graph.add("Gather", graph.add("Shape", x), graph.integer(time_axis))
+    of_frame = graph.add("Div", graph.add("Range", zero, frames, one), size)
+    before = graph.add("Div", graph.add("Sub", frames, one), size)
+    segments = graph.add("Range", zero, graph.add("Add", before, one), one)
+    member = graph.add("Equal", graph.add("Unsqueeze", segments, graph.integers(1)), of_frame)
+    return member, graph.add("Cast", frames, to=TensorProto.FLOAT)
+
+
 class _Network:
     """The layers of the network, appended to a graph one at a time."""
 
@@ -104,12 +115,12 @@ class _Network:
         """Residual convolutions over frequency and time: [B, T, 80] to [B, 320, T]."""
         g = self.graph
         x = g.add("Transpose", feats, perm=[0, 2, 1])
-        x = g.add("Unsqueeze", x, self.axis(1))
+        x = g.add("Unsqueeze", x, g.integers(1))
         x = self.square(x, "head.conv1", "head.bn1")
         for name, stride in (("1.0", 2), ("1.1", 1), ("2.0", 2), ("2.1", 1)):
             x = self.residual(x, f"head.layer{name}", stride)
         x = self.square(x, "head.conv2", "head.bn2", stride=2)
-        return g.add("Reshape", x, g.constant("flat", np.array([0, 320, -1])))
+        return g.add("Reshape", x, g.integers(0, 320, -1))
 
     def residual(self, x: str, name: str, stride: int) -> str:
         g = self.graph
@@ -126,24 +137,16 @@ class _Network:
         return self.graph.add("Relu", y, name=f"{name}.relu")
 
     def segments(self, x: str) -> tuple[str, str]:
-        """Two matrices for T frames in S segments of 100: [T, S] and [S, T].
+        """Two matrices for T frames in S segments: [T, S] and [S, T].
 
         The first turns frames into the contexts of the segments (each segment's mean plus the mean
         of all frames), the second repeats a value per segment for each of its frames.
         """
         g = self.graph
-        zero, one = self.integer(0), self.integer(1)
-        frames = g.add("Gather", g.add("Shape", x), self.integer(2))
-        frame = g.add("Range", zero, frames, one)
-        of_frame = g.add("Div", frame, self.integer(_SEGMENT))
-        count = g.add(
-            "Div", g.add("Add", frames, self.integer(_SEGMENT - 1)), self.integer(_SEGMENT)
-        )
-        segment = g.add("Unsqueeze", g.add("Range", zero, count, one), self.axis(1))
-        spread = g.add("Cast", g.add("Equal", segment, of_frame), to=TensorProto.FLOAT)
-        size = g.add("ReduceSum", spread, self.axis(1), keepdims=1)
-        everywhere = g.add("Reciprocal", g.add("Cast", frames, to=TensorProto.FLOAT))
-        pool = g.add("Add", g.add("Div", spread, size), everywhere)
+        member, frames = add_segments(g, x, time_axis=2)
+        spread = g.add("Cast", member, to=TensorProto.FLOAT)
+        size = g.add("ReduceSum", spread, g.integers(1), keepdims=1)
+        pool = g.add("Add", g.add("Div", spread, size), g.add("Reciprocal", frames))
         return g.add("Transpose", pool, perm=[1, 0]), spread
 
     def dense(self, x: str, name: str, dilation: int, segments: tuple[str, str]) -> str:
@@ -180,9 +183,3 @@ class _Network:
 
     def constant(self, name: str, value: Wide) -> str:
         return self.graph.constant(name, value.astype(np.float32))
-
-    def integer(self, value: int) -> str:
-        return self.graph.constant(f"int_{value}", np.array(value))
-
-    def axis(self, value: int) -> str:
-        return self.graph.constant(f"axis_{value}", np.array([value]))

@@ -27,6 +27,15 @@ def _campplus_trunk(inputs: Mapping[str, Path], output: Path) -> None:
     write_trunk(read_checkpoint(inputs["campplus-checkpoint"]), output)
 
 
+def _campplus_trunk_int8(inputs: Mapping[str, Path], output: Path) -> None:
+    from earmark.models._campplus_int8 import write_trunk
+    from earmark.models._checkpoint import read_checkpoint
+    from earmark.models._int8 import read_ranges
+
+    tensors = read_checkpoint(inputs["campplus-checkpoint"])
+    write_trunk(tensors, read_ranges("campplus-trunk-int8"), output)
+
+
 def _campplus_head(inputs: Mapping[str, Path], output: Path) -> None:
     from earmark.models._campplus import head
     from earmark.models._checkpoint import read_checkpoint
@@ -53,6 +62,13 @@ def _wespeaker_trunk(inputs: Mapping[str, Path], output: Path) -> None:
     cut_wespeaker(inputs["wespeaker-resnet34"], output)
 
 
+def _wespeaker_trunk_int8(inputs: Mapping[str, Path], output: Path) -> None:
+    from earmark.models._int8 import read_ranges
+    from earmark.models._wespeaker_int8 import write_trunk
+
+    write_trunk(inputs["wespeaker-trunk"], read_ranges("wespeaker-trunk-int8"), output)
+
+
 def _wespeaker_head(inputs: Mapping[str, Path], output: Path) -> None:
     from earmark.models._trunk import wespeaker_head, write_head
 
@@ -63,10 +79,12 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Path], Path], None]] = {
     "campplus": _campplus,
     "campplus-head": _campplus_head,
     "campplus-trunk": _campplus_trunk,
+    "campplus-trunk-int8": _campplus_trunk_int8,
     "segmentation-body": _segmentation_body,
     "segmentation-filters": _segmentation_filters,
     "wespeaker-head": _wespeaker_head,
     "wespeaker-trunk": _wespeaker_trunk,
+    "wespeaker-trunk-int8": _wespeaker_trunk_int8,
 }
 
 

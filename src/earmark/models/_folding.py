@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import erf, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,31 @@ class Folded:
         shift = self._tensors.get(f"{name}.bias", np.zeros(len(mean))) - mean * scale
         return scale, shift
 
+    def rectified_mean(self, name: str) -> Wide:
+        """The mean behind the ReLU of a normalization, whose output in training was Gaussian."""
+        scale = np.abs(self._tensors[f"{name}.weight"].astype(np.float64)) + 1e-12
+        mean = self._tensors[f"{name}.bias"].astype(np.float64)
+        ratio = mean / scale
+        above = np.array([0.5 + 0.5 * erf(r / sqrt(2)) for r in ratio])
+        mean = mean * above + scale * np.exp(-0.5 * ratio**2) / sqrt(2 * pi)
+        return np.asarray(mean, np.float64)
+
+    def clamped_mean(self, before: str) -> Wide:
+        """The mean behind the clamp that ``before`` makes; 0 in channels that it makes constant."""
+        scale, shift = self.normalization(before)
+        mean = self.rectified_mean(before) - shift
+        return np.divide(mean, scale, out=np.zeros_like(mean), where=scale != 0)
+
+    def clamp(self, before: str) -> Clamp:
+        """Normalization and ReLU as a clamp: ``relu(s*x + b)`` is ``s*clamp(x) + b``.
+
+        The limit is ``-b/s``, below where s > 0 and above where s < 0.
+        """
+        scale, shift = self.normalization(before)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            knee = -shift / scale
+        return Clamp(low=np.where(scale > 0, knee, -np.inf), high=np.where(scale < 0, knee, np.inf))
+
     def convolution(self, name: str, after: str | None = None) -> Convolution:
         """A convolution and the normalization ``after`` it."""
         weight = self._tensors[f"{name}.weight"].astype(np.float64)
@@ -57,21 +83,16 @@ class Folded:
         return self._normalized(weight, bias, after)
 
     def clamped(self, before: str, name: str, after: str | None) -> tuple[Clamp, Convolution]:
-        """Normalization and ReLU ``before`` a convolution of width 1, and a normalization after it.
+        """Normalization and ReLU ``before`` a convolution of width 1, a normalization after it.
 
-        ``relu(s*x + b)`` is ``s*clamp(x) + b`` with the limit ``-b/s``, below where s > 0 and above
-        where s < 0; s and b go into the convolution.
+        The clamp's scale and shift are in the convolution.
         """
         scale, shift = self.normalization(before)
         weight = self._tensors[f"{name}.weight"].astype(np.float64)[:, :, 0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            knee = -shift / scale
-        clamp = Clamp(
-            low=np.where(scale > 0, knee, -np.inf), high=np.where(scale < 0, knee, np.inf)
-        )
         shift = np.where(scale == 0, np.maximum(shift, 0.0), shift)
         bias = np.add.accumulate(weight * shift, axis=1)[:, -1]
-        return clamp, self._normalized((weight * scale)[:, :, None], bias, after)
+        layer = self._normalized((weight * scale)[:, :, None], bias, after)
+        return self.clamp(before), layer
 
     def _normalized(self, weight: Wide, bias: Wide, after: str | None) -> Convolution:
         if after is not None:

@@ -27,10 +27,19 @@ class Graph:
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
         """Store ``value`` under ``name`` (once; later values of the same name must be equal)."""
-        tensor = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        tensor = numpy_helper.from_array(np.asarray(value, order="C"), name)
         if self._constants.setdefault(name, tensor) != tensor:
             raise ValueError(f"the graph already has another constant {name}")
         return name
+
+    def integer(self, value: int) -> str:
+        """A scalar int64."""
+        return self.constant(f"integer_{value}", np.array(value, np.int64))
+
+    def integers(self, *values: int) -> str:
+        """A list of int64: a shape, or axes."""
+        name = "integers_" + "_".join(map(str, values))
+        return self.constant(name, np.array(values, np.int64))
 
     def add(
         self, op: str, *inputs: str, domain: str = "", name: str = "", **attributes: Any
