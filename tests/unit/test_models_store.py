@@ -301,7 +301,8 @@ def test_the_name_follows_the_builder_and_the_inputs(maker: ModelStore, workshop
     assert first.read_bytes().endswith(b"1")
     assert second.read_bytes().endswith(b"2")
     assert first.name.startswith("forth-")
-    assert len(first.stem) == len("forth-") + 12
+    assert second.stem == f"forth-{maker.fingerprint('forth')[:12]}"
+    assert maker.fingerprint("toy-small") == hashlib.sha256(SMALL).hexdigest()
 
 
 def test_inputs_are_not_needed_once_built(maker: ModelStore, workshop: Workshop) -> None:

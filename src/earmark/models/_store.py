@@ -146,6 +146,14 @@ class ModelStore:
             return self.folder / model.file
         return self.folder / f"{model.id}-{self._key(model)[:12]}.{model.format}"
 
+    def fingerprint(self, model_id: str) -> str:
+        """A SHA-256 (hex) that names a model's content, whether its file is there or not.
+
+        Raises:
+            UnknownModel: no such model.
+        """
+        return self._key(self._catalogue[model_id])
+
     def _chosen(self, ids: Iterable[str] | None) -> list[Model]:
         if ids is not None:
             return [self._catalogue[model_id] for model_id in dict.fromkeys(ids)]
