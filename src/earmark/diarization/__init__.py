@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from earmark.diarization._chart import Chart, SpeakerChart
 from earmark.diarization._confidence import FrameConfidence
 from earmark.diarization._exports import FORMATS, ExportFormat, one_line
+from earmark.diarization._progress import OnProgress, Progress
 from earmark.diarization._result import Diarization
 from earmark.diarization._turn import Turn
+
+if TYPE_CHECKING:
+    from earmark.diarization._diarizer import Diarizer, diarize
 
 __all__ = [
     "FORMATS",
     "Chart",
     "Diarization",
+    "Diarizer",
     "ExportFormat",
     "FrameConfidence",
+    "OnProgress",
+    "Progress",
     "SpeakerChart",
     "Turn",
+    "diarize",
     "one_line",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # The engine needs ONNX Runtime and PyAV, which a result that is only read does not.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("earmark.diarization._diarizer"), name)

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from earmark.voiceprints._voiceprint import Voiceprint
 
-__all__ = ["Voiceprint"]
+if TYPE_CHECKING:
+    from earmark.voiceprints._network import EmbeddingNetwork, Sums, features, pool, unit
+
+__all__ = ["EmbeddingNetwork", "Sums", "Voiceprint", "features", "pool", "unit"]
+
+
+def __getattr__(name: str) -> object:
+    # The networks need ONNX Runtime, which a result that is only read does not.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("earmark.voiceprints._network"), name)

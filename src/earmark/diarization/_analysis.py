@@ -1,0 +1,159 @@
+"""One pass over one channel: samples in, evidence out, in bounded memory.
+
+Windows go to the segmentation network in batches, and the speech that they find goes to the
+embedding networks one block of windows later. The work runs in an executor while the caller
+decodes; every result is a function of the samples alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.diarization._evidence import CELL_BLOCKS, Evidence, EvidenceBuilder
+from earmark.diarization._grid import (
+    FRAME_S,
+    FRAME_SAMPLES,
+    FRAME_START_S,
+    WINDOW_SAMPLES,
+)
+from earmark.diarization._parameters import Parameters
+from earmark.diarization._pooling import BLOCK_S, Pooler, Row
+from earmark.diarization._samples import SampleBuffer
+from earmark.diarization._segmentation import Segmenter
+from earmark.diarization._units import cut_units
+from earmark.voiceprints import EmbeddingNetwork
+
+__all__ = ["Analysis"]
+
+Float = NDArray[np.float32]
+
+_BATCH = 8  # windows per run of the segmentation network
+_STEP_S = 80.0  # audio per round of batches
+_NEAR_SPEECH = 0.2  # probability of speech around which audio is embedded ...
+_NEAR_BLOCKS = 3  # ... with this many blocks on each side
+
+
+class Analysis:
+    """Push blocks of samples, then finish."""
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        networks: Sequence[EmbeddingNetwork],
+        parameters: Parameters,
+        executor: Executor,
+    ) -> None:
+        self._segmenter = segmenter
+        self._parameters = parameters
+        self._executor = executor
+        self._samples = SampleBuffer()
+        self._arrived: list[Float] = []
+        self._arrived_count = 0
+        self._window_step = parameters.window_step * FRAME_SAMPLES
+        self._round = max(1, round(_STEP_S * 16000 / self._window_step / _BATCH)) * _BATCH
+        self._next_window = 0  # its first sample
+        self._segmented: list[list[tuple[list[int], Future[Float]]]] = []
+        self._pooler = Pooler(networks, executor)
+        self._evidence = EvidenceBuilder()
+        self._decided = 0  # blocks of 80 ms that are known to hold speech or not
+
+    def push(self, samples: Float) -> None:
+        """Add the next samples: float32 [n] at 16 kHz."""
+        self._arrived.append(samples)
+        self._arrived_count += len(samples)
+        reach = self._next_window + (self._round - 1) * self._window_step + WINDOW_SAMPLES
+        if self._samples.end + self._arrived_count >= reach:
+            self._take_arrived()
+            first, step = self._next_window, self._window_step
+            self._start_round([first + i * step for i in range(self._round)])
+
+    def finish(self) -> Evidence:
+        """Analyse what is left and return all evidence."""
+        self._take_arrived()
+        total = self._samples.end
+        starts = list(range(self._next_window, total - WINDOW_SAMPLES + 1, self._window_step))
+        last = starts[-1] if starts else self._next_window - self._window_step
+        if last < 0 or last + WINDOW_SAMPLES < total:
+            # One more window that ends with the recording, on the frames' grid.
+            starts.append(max(0, -(-(total - WINDOW_SAMPLES) // FRAME_SAMPLES)) * FRAME_SAMPLES)
+        self._start_round(starts)
+        while self._segmented:
+            self._finish_segmentation(final=len(self._segmented) == 1)
+        while self._pooler.waiting:
+            self._take_vectors()
+        return self._evidence.build(duration=total / 16000)
+
+    def _take_arrived(self) -> None:
+        self._samples.append(self._arrived)
+        self._arrived, self._arrived_count = [], 0
+
+    def _start_round(self, starts: list[int]) -> None:
+        """Start segmenting the windows at ``starts``, then go on with the rounds before."""
+        batches = []
+        for i in range(0, len(starts), _BATCH):
+            batch = starts[i : i + _BATCH]
+            samples = self._samples.cut(batch[0], batch[-1] + WINDOW_SAMPLES)
+            relative = [start - batch[0] for start in batch]
+            task = self._executor.submit(self._segmenter.segment, samples, relative)
+            batches.append((batch, task))
+        self._segmented.append(batches)
+        if starts:
+            self._next_window = starts[-1] + self._window_step
+        if len(self._segmented) > 1:
+            self._finish_segmentation(final=False)
+        if self._pooler.waiting > 1:
+            self._take_vectors()
+
+    def _finish_segmentation(self, *, final: bool) -> None:
+        """Take the oldest round of windows and send its speech to the embedding networks."""
+        rows = []
+        batches = self._segmented.pop(0)
+        for starts, future in batches:
+            for start, probabilities in zip(starts, future.result(), strict=True):
+                frame = start // FRAME_SAMPLES
+                units = cut_units(probabilities, self._parameters)
+                first = self._evidence.add_window(frame, probabilities, units)
+                for key, one in enumerate(units, first):
+                    if one.clean_s >= self._parameters.unit_least_s:
+                        times = (one.clean + frame) * FRAME_S + FRAME_START_S
+                        rows.append(Row(("unit", key), np.maximum(times, 0.0)))
+        decided_s = self._samples.end / 16000
+        if not final:
+            upcoming = self._segmented[0][0][0][0]
+            decided_s = upcoming / 16000 - (_NEAR_BLOCKS + 1) * BLOCK_S
+        blocks = self._new_blocks(max(self._decided, int(decided_s / BLOCK_S) + final))
+        self._pooler.add(blocks, rows + self._cell_rows(blocks))
+        self._pooler.submit(self._samples, self._decided, final=final)
+        needed = self._pooler.needs_from()
+        upcoming = self._segmented[0][0][0][0] if self._segmented else self._samples.end
+        self._samples.forget(min(upcoming, self._samples.end if needed is None else needed))
+
+    def _new_blocks(self, until: int) -> NDArray[np.int64]:
+        """Blocks before ``until`` that are not decided yet and have speech near them."""
+        blocks = np.arange(self._decided, until)
+        self._decided = until
+        centres = (blocks + 0.5) * BLOCK_S
+        first = np.floor((centres - _NEAR_BLOCKS * BLOCK_S - FRAME_START_S) / FRAME_S)
+        last = np.ceil((centres + _NEAR_BLOCKS * BLOCK_S - FRAME_START_S) / FRAME_S)
+        return blocks[self._evidence.speech_between(first, last) > _NEAR_SPEECH]
+
+    def _cell_rows(self, blocks: NDArray[np.int64]) -> list[Row]:
+        """A row for each cell with a new active block: the time around it."""
+        half = (self._parameters.sliding_cells - 1) // 2
+        rows = []
+        for cell in np.unique(blocks // CELL_BLOCKS).tolist():
+            if self._evidence.add_cell(cell):
+                times = np.array([[cell - half, cell + half + 1]]) * (CELL_BLOCKS * BLOCK_S)
+                rows.append(Row(("cell", cell), np.maximum(times, 0.0)))
+        return rows
+
+    def _take_vectors(self) -> None:
+        for (kind, key), vector in self._pooler.collect():
+            if kind == "unit":
+                self._evidence.set_unit(key, vector)
+            else:
+                self._evidence.set_cell(key, vector)

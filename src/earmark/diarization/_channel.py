@@ -1,0 +1,112 @@
+"""The end of one channel's diarization: speakers, labels and turns from the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.diarization._assignment import assign_units
+from earmark.diarization._certainty import certainty
+from earmark.diarization._clustering import CountHint, find_speakers
+from earmark.diarization._evidence import Evidence
+from earmark.diarization._grid import FRAME_S, FRAME_START_S, runs
+from earmark.diarization._labelling import Labels, count_talkers, label_frames
+from earmark.diarization._parameters import Parameters
+
+__all__ = ["Channel", "Span", "label_channel"]
+
+Float = NDArray[np.float32]
+
+_SHORTEST_S = 0.002  # below that a turn is nothing but the recording's end cutting a frame
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Speaker number ``speaker`` from ``start`` to ``end`` seconds."""
+
+    start: float
+    end: float
+    speaker: int
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Channel:
+    """One channel's answer; speakers are numbered by first appearance.
+
+    ``centroids`` float32 [speakers, D] and ``net_speech_s`` [speakers] are what each sounds like
+    and how much clean speech told that; ``confidence`` float32 [frames].
+    """
+
+    spans: list[Span]
+    exclusive: list[Span]
+    centroids: Float
+    net_speech_s: Float
+    confidence: Float
+
+
+def label_channel(evidence: Evidence, hint: CountHint, parameters: Parameters) -> Channel:
+    """Find the speakers in ``evidence`` and say when each talks."""
+    talkers = count_talkers(evidence, parameters)
+    units = _clustered_units(evidence, parameters)
+    # Windows overlap: every second of speech stands in several of them.
+    depth = float(evidence.depth[evidence.depth > 0].mean())
+    length_s = evidence.unit_clean_s / np.float32(depth)
+    if len(units):
+        centroids = find_speakers(evidence.unit_vector[units], length_s[units], hint, parameters)
+        speakers, centroids = assign_units(evidence, centroids, parameters)
+    else:  # nobody was ever alone: one speaker at most can be told
+        centroids = np.zeros((1, evidence.unit_vector.shape[1]), np.float32)
+        speakers = np.zeros(len(evidence.unit_window), np.int64)
+    labels = label_frames(evidence, talkers, speakers, centroids, parameters)
+    return _channel(evidence, labels, speakers, centroids, length_s)
+
+
+def _clustered_units(evidence: Evidence, parameters: Parameters) -> NDArray[np.int64]:
+    """Units long enough to be clustered; if there are none, all that have an embedding."""
+    embedded = evidence.unit_vector.any(axis=1)
+    enough = np.flatnonzero(embedded & (evidence.unit_clean_s >= parameters.unit_clean_s))
+    return enough if len(enough) else np.flatnonzero(embedded)
+
+
+def _channel(
+    evidence: Evidence,
+    labels: Labels,
+    speakers: NDArray[np.int64],
+    centroids: Float,
+    length_s: Float,
+) -> Channel:
+    count = len(centroids)
+    confidence = certainty(evidence, labels)
+    found = [runs(labels.active[:, k]) for k in range(count)]
+    alone = [runs(labels.first == k) for k in range(count)]
+    order = sorted((k for k in range(count) if len(found[k])), key=lambda k: (found[k][0, 0], k))
+    heard = np.bincount(speakers, weights=length_s, minlength=count).astype(np.float32)
+
+    def spans(stretches: list[NDArray[np.int64]]) -> list[Span]:
+        made = [
+            Span(
+                *_times(first, last, evidence.duration),
+                number,
+                float(confidence[first:last].mean()),
+            )
+            for number, k in enumerate(order)
+            for first, last in stretches[k].tolist()
+        ]
+        return sorted((s for s in made if s.end - s.start >= _SHORTEST_S), key=lambda s: s.start)
+
+    return Channel(
+        spans=spans(found),
+        exclusive=spans(alone),
+        centroids=centroids[order],
+        net_speech_s=heard[order],
+        confidence=confidence,
+    )
+
+
+def _times(first: int, last: int, duration: float) -> tuple[float, float]:
+    """Seconds of a run of frames; the first frame reaches back to the beginning."""
+    start = first * FRAME_S + FRAME_START_S if first else 0.0
+    return min(start, duration), min(last * FRAME_S + FRAME_START_S, duration)

@@ -1,0 +1,183 @@
+"""How many speakers there are, and what each sounds like.
+
+Units are clustered tightly first, then clusters join while the cosine of their means is what one
+speaker's clusters of that length would have: a long cluster of one person is almost constant, a
+short one is noisy. What stays short is nobody (see `Parameters`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.diarization._linkage import average_linkage
+from earmark.diarization._parameters import Parameters
+from earmark.voiceprints import unit
+
+__all__ = ["CountHint", "find_speakers"]
+
+Float = NDArray[np.float32]
+
+_GROUP = 1500  # units clustered at once: about ten minutes of talk
+_MOST_CLUSTERS = 600  # clusters joined at once
+_STRICTER = (1.1, 1.25, 1.5, 2.0, 4.0, 1e6)  # tried in turn when too few speakers are found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CountHint:
+    """How many speakers the caller knows there to be: ``least`` to ``most`` (None: no limit)."""
+
+    least: int = 1
+    most: int | None = None
+
+    def missed(self, found: int) -> str:
+        """What to tell the caller when ``found`` speakers are not what was asked for, or ""."""
+        if found < self.least:
+            asked = str(self.least) if self.least == self.most else f"at least {self.least}"
+        elif self.most is not None and found > self.most:
+            asked = str(self.most) if self.least == self.most else f"at most {self.most}"
+        else:
+            return ""
+        return f"There should be {asked} speakers, but speech of {found} was found"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Clusters:
+    """``total`` float32 [n, D], the sum of the members weighted by length; ``length_s`` [n]."""
+
+    total: Float
+    length_s: Float
+
+    def pick(self, index: NDArray[np.int64]) -> _Clusters:
+        return _Clusters(self.total[index], self.length_s[index])
+
+
+def find_speakers(
+    vectors: NDArray[np.float16], length_s: Float, hint: CountHint, parameters: Parameters
+) -> Float:
+    """The speakers' unit-norm centroids [speakers, D], float32.
+
+    ``vectors`` [n, D] are unit-norm embeddings of units in order of time, n >= 1, and ``length_s``
+    [n] how much of the speech each stands for (seconds). As many speakers as ``hint`` allows are
+    returned, fewer only when there are not enough units.
+    """
+    clusters = _clusters(vectors, length_s, parameters, 1.0)
+    clusters = _settle(clusters, vectors, length_s, parameters)
+    most = hint.most
+    for strictness in _STRICTER:
+        if len(clusters.total) >= hint.least:
+            break
+        clusters = _clusters(vectors, length_s, parameters, strictness)
+        most = hint.least
+    if most is not None and len(clusters.total) > most:
+        clusters = _join(clusters, parameters, 0.0, most)
+    return unit(clusters.total)
+
+
+def _clusters(
+    vectors: NDArray[np.float16], length_s: Float, parameters: Parameters, strictness: float
+) -> _Clusters:
+    """Clusters long enough to be somebody. The higher ``strictness``, the more there are."""
+    clusters = _tight_clusters(vectors, length_s, parameters, strictness)
+    return _without_tail(_join(clusters, parameters, strictness), parameters, strictness)
+
+
+def _tight_clusters(
+    vectors: NDArray[np.float16], length_s: Float, parameters: Parameters, strictness: float
+) -> _Clusters:
+    """Clusters of neighbouring units, group by group, joined into ever larger groups."""
+    level = []
+    for start in range(0, len(vectors), _GROUP):
+        group = vectors[start : start + _GROUP].astype(np.float32)
+        labels = average_linkage(group, parameters.linkage / strictness)
+        level.append(_sum_by(labels, group, length_s[start : start + _GROUP]))
+    while len(level) > 1:
+        level = [_merge(level[i : i + 2], parameters, strictness) for i in range(0, len(level), 2)]
+    return level[0]
+
+
+def _merge(groups: list[_Clusters], parameters: Parameters, strictness: float) -> _Clusters:
+    """Join the clusters of neighbouring groups; past `_MOST_CLUSTERS` the shortest are dropped."""
+    if len(groups) == 1:
+        return groups[0]
+    together = _Clusters(
+        np.concatenate([group.total for group in groups]),
+        np.concatenate([group.length_s for group in groups]),
+    )
+    longest = np.argsort(-together.length_s, kind="stable")[:_MOST_CLUSTERS]
+    return _join(together.pick(np.sort(longest)), parameters, strictness)
+
+
+def _settle(
+    clusters: _Clusters, vectors: NDArray[np.float16], length_s: Float, parameters: Parameters
+) -> _Clusters:
+    """Give every unit to its nearest cluster and join once more."""
+    centroids = unit(clusters.total)
+    labels = np.empty(len(vectors), np.int64)
+    total = np.zeros_like(clusters.total)
+    for start in range(0, len(vectors), _GROUP):
+        part = slice(start, start + _GROUP)
+        group = vectors[part].astype(np.float32)
+        labels[part] = (group @ centroids.T).argmax(axis=1)
+        np.add.at(total, labels[part], group * length_s[part, None])
+    length = np.bincount(labels, weights=length_s, minlength=len(centroids)).astype(np.float32)
+    kept = np.flatnonzero(length > 0)
+    return _join(_Clusters(total, length).pick(kept), parameters, 1.0)
+
+
+def _join(
+    clusters: _Clusters, parameters: Parameters, strictness: float, most: int = 1
+) -> _Clusters:
+    """Join the likeliest pair of clusters again and again.
+
+    Stops at ``most`` clusters, or when no pair is as alike as `Parameters` ask (``strictness``
+    times that; 0 asks nothing).
+    """
+    total, length = clusters.total.copy(), clusters.length_s.copy()
+    alive = np.ones(len(total), np.bool_)
+    alike = np.stack([_likeness(total, length, i, parameters) for i in range(len(total))])
+    np.fill_diagonal(alike, -np.inf)
+    while alive.sum() > most:
+        i, j = sorted(divmod(int(alike.argmax()), len(total)))
+        if not alike[i, j] >= strictness:
+            break
+        total[i] += total[j]
+        length[i] += length[j]
+        alive[j] = False
+        alike[j, :] = alike[:, j] = -np.inf
+        row = np.where(alive, _likeness(total, length, i, parameters), -np.inf)
+        row[i] = -np.inf
+        alike[i, :] = alike[:, i] = row
+    return _Clusters(total, length).pick(np.flatnonzero(alive))
+
+
+def _likeness(total: Float, length_s: Float, one: int, parameters: Parameters) -> Float:
+    """Cosines of cluster ``one`` to all, as multiples of what makes two clusters one speaker."""
+    norm = np.linalg.norm(total, axis=1)
+    cosine = total @ total[one] / np.maximum(norm * norm[one], 1e-9)
+    shorter = np.maximum(np.minimum(length_s, length_s[one]), 0.1)
+    asked = np.maximum(parameters.join / (1 + parameters.join_s / shorter), parameters.join_floor)
+    # A negative cosine is far from any speaker's, whatever it is divided by.
+    return np.asarray(cosine / asked, np.float32)
+
+
+def _without_tail(clusters: _Clusters, parameters: Parameters, strictness: float) -> _Clusters:
+    """Drop clusters too short to be somebody (the longest always stays)."""
+    least = np.clip(
+        parameters.tail_share * clusters.length_s.sum(),
+        parameters.tail_least_s,
+        parameters.tail_most_s,
+    )
+    if strictness > 1:  # speakers are missing: look among the short ones
+        least = parameters.tail_least_s / strictness
+    kept = clusters.length_s >= least
+    kept[clusters.length_s.argmax()] = True
+    return clusters.pick(np.flatnonzero(kept))
+
+
+def _sum_by(labels: NDArray[np.int64], vectors: Float, length_s: Float) -> _Clusters:
+    total = np.zeros((labels.max() + 1, vectors.shape[1]), np.float32)
+    np.add.at(total, labels, vectors * length_s[:, None])
+    return _Clusters(total, np.bincount(labels, weights=length_s).astype(np.float32))

@@ -1,0 +1,261 @@
+"""Diarizing a recording, from opening it to the result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+
+from earmark.audio import AudioStream, Channels, Source, open_audio
+from earmark.diarization._analysis import Analysis
+from earmark.diarization._channel import Channel, Span, label_channel
+from earmark.diarization._clustering import CountHint
+from earmark.diarization._confidence import FrameConfidence
+from earmark.diarization._grid import FRAME_S, FRAME_START_S
+from earmark.diarization._parameters import ACCURATE, FAST
+from earmark.diarization._progress import OnProgress, Reporter
+from earmark.diarization._result import Diarization
+from earmark.diarization._segmentation import Segmenter
+from earmark.diarization._turn import Turn
+from earmark.errors import InvalidOption
+from earmark.models import ModelStore
+from earmark.settings import Settings, get_settings
+from earmark.voiceprints import EmbeddingNetwork, Voiceprint
+
+__all__ = ["Diarizer", "diarize"]
+
+_INT8 = False
+_ANALYSED = 0.97  # share of the work that is done when the recording has been read
+_GUESS_S = 3600.0  # length at which a recording of unknown length is half-way
+
+
+class Diarizer:
+    """Loaded models, to be used for many recordings and from many threads at once.
+
+    ``fast`` uses one embedding network instead of two and half the segmentation windows.
+
+    Raises `ModelError` or `DiskFull` when a model cannot be had, `MissingExtra` when the installed
+    ONNX Runtime lacks the provider of the settings.
+    """
+
+    def __init__(self, *, settings: Settings | None = None, fast: bool = False) -> None:
+        self._settings = settings or get_settings()
+        self._parameters = FAST if fast else ACCURATE
+        self._voiceprint_model = "diarization-fast-1" if fast else "diarization-1"
+        store = ModelStore(self._settings)
+        provider = self._settings.provider
+        threads = self._settings.threads or len(os.sched_getaffinity(0))
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="earmark")
+        segmenter = self._executor.submit(Segmenter.load, store, provider=provider)
+        networks = [
+            self._executor.submit(EmbeddingNetwork.load, name, store, int8=_INT8, provider=provider)
+            for name in self._parameters.networks
+        ]
+        try:
+            self._segmenter = segmenter.result()
+            self._networks = [network.result() for network in networks]
+        except BaseException:
+            self.close()
+            raise
+        used = ["segmentation-3.0", *(f"{name}-trunk-int8" for name in self._parameters.networks)]
+        self._models: Mapping[str, str] = {name: store.fingerprint(name) for name in used}
+
+    def diarize(
+        self,
+        source: Source,
+        *,
+        speakers: int | None = None,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        channels: Channels = "mix",
+        start: float | None = None,
+        end: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_damage: Literal["error", "warn"] = "error",
+    ) -> Diarization:
+        """Say who speaks when in ``source``: a path, the bytes of a file, or a binary file object.
+
+        ``speakers`` is how many people speak, if that is known; ``min_speakers`` and
+        ``max_speakers`` are limits. They are kept to (per channel, when channels are split), or
+        the result carries a warning. ``channels`` is "mix" (the average of all), "split" (each by
+        itself, with speakers of its own) or a list of channels to be split. ``start`` and ``end``
+        are seconds in the recording and limit what is analysed. ``on_progress`` is called as the
+        work goes on. With ``on_damage="warn"`` a damaged file yields what could be read of it.
+
+        Raises `InvalidOption` for options that make no sense, `AudioNotFound`, `AudioTooLarge`, a
+        kind of `AudioError` for what cannot be read, and `Canceled` when ``on_progress`` says so.
+        """
+        hint = _hint(speakers, min_speakers, max_speakers)
+        report = Reporter(on_progress)
+        report("analysing", 0.0)
+        with open_audio(
+            source,
+            channels=channels,
+            start=start,
+            end=end,
+            on_damage=on_damage,
+            settings=self._settings,
+        ) as audio:
+            analyses = self._analyse(audio, report)
+            names = audio.channels
+        report("clustering", _ANALYSED)
+        answers, duration = [], 0.0
+        for i, analysis in enumerate(analyses, 1):
+            evidence = analysis.finish()
+            duration = evidence.duration
+            answers.append(label_channel(evidence, hint, self._parameters))
+            report("labelling", _ANALYSED + (1 - _ANALYSED) * i / len(analyses))
+        return self._result(
+            answers,
+            names,
+            hint,
+            duration=duration,
+            start=start or 0.0,
+            uri=_stem(source),
+            warnings=audio.warnings,
+        )
+
+    def close(self) -> None:
+        """Stop the worker threads; a diarizer that is dropped does that by itself."""
+        self._executor.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _analyse(self, audio: AudioStream, report: Reporter) -> list[Analysis]:
+        analyses = [
+            Analysis(self._segmenter, self._networks, self._parameters, self._executor)
+            for _ in audio.channels
+        ]
+        heard = 0.0
+        for block in audio:
+            for analysis, samples in zip(analyses, block, strict=True):
+                analysis.push(samples)
+            heard += block.shape[1] / 16000
+            expected = audio.duration_hint
+            share = heard / expected if expected else heard / (heard + _GUESS_S)
+            report("analysing", _ANALYSED * min(1.0, share))
+        return analyses
+
+    def _result(
+        self,
+        answers: list[Channel],
+        names: tuple[int | None, ...],
+        hint: CountHint,
+        *,
+        duration: float,
+        start: float,
+        uri: str | None,
+        warnings: tuple[str, ...],
+    ) -> Diarization:
+        turns: list[Turn] = []
+        exclusive: list[Turn] = []
+        voiceprints = {}
+        for answer, channel in zip(answers, names, strict=True):
+            prefix = "" if channel is None else f"CH{channel}_"
+            labels = [f"{prefix}SPEAKER_{k:02d}" for k in range(len(answer.centroids))]
+            turns += _turns(answer.spans, labels, channel, start)
+            exclusive += _turns(answer.exclusive, labels, channel, start)
+            for label, vector, seconds in zip(
+                labels, answer.centroids, answer.net_speech_s, strict=True
+            ):
+                if vector.any():
+                    voiceprints[label] = Voiceprint(
+                        vector=vector,
+                        model=self._voiceprint_model,
+                        net_speech_s=round(float(seconds), 3),
+                    )
+            missed = hint.missed(len(labels))
+            if missed:
+                where = "" if channel is None else f" on channel {channel}"
+                warnings = (*warnings, f"{missed}{where}.")
+        return Diarization(
+            turns=tuple(turns),
+            exclusive=tuple(exclusive),
+            duration=duration,
+            start_s=start,
+            voiceprints=voiceprints,
+            confidence=FrameConfidence(
+                values=np.stack([answer.confidence for answer in answers]),
+                step=FRAME_S,
+                start=start + FRAME_START_S,
+            ),
+            warnings=warnings,
+            uri=uri,
+            models=self._models,
+            settings=asdict(self._parameters) | {"networks": "+".join(self._parameters.networks)},
+        )
+
+
+def diarize(
+    source: Source,
+    *,
+    speakers: int | None = None,
+    min_speakers: int | None = None,
+    max_speakers: int | None = None,
+    channels: Channels = "mix",
+    start: float | None = None,
+    end: float | None = None,
+    on_progress: OnProgress | None = None,
+    on_damage: Literal["error", "warn"] = "error",
+) -> Diarization:
+    """Say who speaks when in one recording; see `Diarizer.diarize`, and use that for several."""
+    with Diarizer() as diarizer:
+        return diarizer.diarize(
+            source,
+            speakers=speakers,
+            min_speakers=min_speakers,
+            max_speakers=max_speakers,
+            channels=channels,
+            start=start,
+            end=end,
+            on_progress=on_progress,
+            on_damage=on_damage,
+        )
+
+
+def _hint(speakers: int | None, least: int | None, most: int | None) -> CountHint:
+    for name, value in (("speakers", speakers), ("min_speakers", least), ("max_speakers", most)):
+        if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
+            raise InvalidOption(f"{name} is a whole number from 1 up, not {value}.")
+    if speakers is not None and (least is not None or most is not None):
+        raise InvalidOption(
+            "speakers is the exact number of speakers; leave min_speakers and max_speakers out."
+        )
+    if least is not None and most is not None and least > most:
+        raise InvalidOption(f"min_speakers {least} is more than max_speakers {most}.")
+    if speakers is not None:
+        least = most = speakers
+    return CountHint(least=least or 1, most=most)
+
+
+def _turns(spans: list[Span], labels: list[str], channel: int | None, start: float) -> list[Turn]:
+    return [
+        Turn(
+            start=start + span.start,
+            end=start + span.end,
+            speaker=labels[span.speaker],
+            channel=channel,
+            confidence=span.confidence,
+        )
+        for span in spans
+    ]
+
+
+def _stem(source: Source) -> str | None:
+    """What the exports call the recording."""
+    return Path(source).stem if isinstance(source, str | os.PathLike) else None

@@ -1,0 +1,40 @@
+"""The frames of the segmentation network on the recording's time line.
+
+Windows start at multiples of one frame, so that their frames fall on one grid.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "FRAME_S",
+    "FRAME_SAMPLES",
+    "FRAME_START_S",
+    "WINDOW_FRAMES",
+    "WINDOW_SAMPLES",
+    "frames_between",
+    "runs",
+]
+
+FRAME_SAMPLES = 270
+FRAME_S = FRAME_SAMPLES / 16000
+#: Frame 0 is centred in its receptive field of 991 samples and counts for one step around that.
+FRAME_START_S = (991 / 2 - FRAME_SAMPLES / 2) / 16000
+WINDOW_SAMPLES = 160_000
+WINDOW_FRAMES = 589
+
+
+def frames_between(start_s: float, end_s: float) -> tuple[int, int]:
+    """First frame and the one behind the last whose centres lie between two times."""
+    first, last = (int(np.ceil((t - FRAME_START_S) / FRAME_S - 0.5)) for t in (start_s, end_s))
+    return max(0, first), max(0, last)
+
+
+def runs(active: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Stretches of True in ``active`` [n]: int64 [runs, 2], first index and the one behind."""
+    padded = np.zeros(len(active) + 2, np.int8)
+    padded[1:-1] = active
+    edges = np.flatnonzero(np.diff(padded))
+    return edges.reshape(-1, 2).astype(np.int64)

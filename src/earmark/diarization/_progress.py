@@ -1,0 +1,42 @@
+"""Telling the caller how far a diarization is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from earmark.errors import Canceled
+
+__all__ = ["OnProgress", "Progress", "Reporter"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a diarization is: ``fraction`` 0..1 of all, never falling, and the ``stage``.
+
+    The stages are "analysing" (reading the recording; nearly all the time), "clustering" and
+    "labelling"; 1.0 comes with the last one.
+    """
+
+    stage: str
+    fraction: float
+
+
+OnProgress = Callable[[Progress], bool | None]
+"""Called as a diarization goes on, on the calling thread; returning False cancels it."""
+
+
+class Reporter:
+    """Keeps fractions from falling and turns a caller's False into `Canceled`."""
+
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self._on_progress = on_progress
+        self._fraction = 0.0
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        """Report. Raises `Canceled` when the caller wants no more."""
+        self._fraction = min(1.0, max(self._fraction, fraction))
+        if self._on_progress is None:
+            return
+        if self._on_progress(Progress(stage=stage, fraction=self._fraction)) is False:
+            raise Canceled("The diarization was canceled.")

@@ -1,0 +1,78 @@
+"""Who speaks in each window of 10 s: the segmentation network over a stretch of samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.diarization._grid import WINDOW_FRAMES, WINDOW_SAMPLES
+from earmark.models import ModelStore, load_session
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+__all__ = ["CLASS_SPEAKERS", "LOCAL_SPEAKERS", "Segmenter"]
+
+Float = NDArray[np.float32]
+
+LOCAL_SPEAKERS = 3
+#: Which of a window's speakers are active in each powerset class: none, A, B, C, AB, AC, BC.
+CLASS_SPEAKERS = np.array(
+    [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32
+)
+
+_HOP = 30  # samples per step of the filters' output
+_STEPS = 5325  # such steps in a window
+_VARIANCE_FLOOR = 1e-5  # of the network's normalisation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Segmenter:
+    """The network in its two parts, with what the filters answer to constants.
+
+    ``offset`` [80, 1] is their output for silence, ``gain`` [80, 1] what a waveform of constant 1
+    adds to it.
+    """
+
+    filters: InferenceSession
+    body: InferenceSession
+    offset: Float
+    gain: Float
+
+    @classmethod
+    def load(cls, store: ModelStore, *, provider: str) -> Segmenter:
+        """Load the network. Raises `ModelError` when its files cannot be had."""
+        filters, body = (
+            load_session(store.path(f"segmentation-{part}"), threads=1, provider=provider)  # type: ignore[arg-type]
+            for part in ("filters", "body")
+        )
+
+        def probe(value: float) -> Float:
+            samples = np.full((1, 1, 271), value, np.float32)
+            return np.asarray(filters.run(["high"], {"samples": samples})[0][0], np.float32)
+
+        offset = probe(0.0)
+        return cls(filters=filters, body=body, offset=offset, gain=probe(1.0) - offset)
+
+    def segment(self, samples: Float, starts: list[int]) -> Float:
+        """Class probabilities [windows, 589, 7] of the windows of 10 s at ``starts``.
+
+        ``samples`` [n] reaches to the end of the last window; ``starts`` are multiples of 30.
+        """
+        high, low = (part[0] for part in self.filters.run(None, {"samples": samples[None, None]}))
+        magnitudes = np.empty((len(starts), len(high), _STEPS), np.float32)
+        for start, target in zip(starts, magnitudes, strict=True):
+            window = samples[start : start + WINDOW_SAMPLES]
+            mean = np.float32(window.mean(dtype=np.float64))
+            deviation = np.float32(np.sqrt(window.var(dtype=np.float64) + _VARIANCE_FLOOR))
+            # (filters(x) - offset - mean * gain) / deviation + offset is the normalised output
+            shift = self.offset * (deviation - 1) - mean * self.gain
+            part = slice(start // _HOP, start // _HOP + _STEPS)
+            np.maximum(high[:, part] + shift, low[:, part] - shift, out=target)
+            target /= deviation
+        (logits,) = self.body.run(None, {"magnitudes": magnitudes})
+        assert logits.shape[1] == WINDOW_FRAMES
+        return np.asarray(np.exp(logits), np.float32)

@@ -1,0 +1,128 @@
+"""Speaker embedding networks whose trunk runs once and whose pooling comes as often as needed.
+
+An embedding network is a convolutional trunk (features to a frame map), statistics pooling (mean
+and standard deviation over frames) and a linear head. Run over a stretch of speech once, the
+trunk serves every embedding in it: what varies is only which frames are pooled. Both networks
+here are of that kind: CAM++ (https://arxiv.org/abs/2303.00332) and WeSpeaker's ResNet34
+(https://arxiv.org/abs/2210.17016).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.models import ModelStore, fbank, load_session
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+__all__ = ["EmbeddingNetwork", "Sums", "features", "pool", "unit"]
+
+Float = NDArray[np.float32]
+
+_INT16 = 32768.0
+_FLOOR = float(np.log(np.finfo(np.float32).eps))
+
+
+def features(samples: Float) -> Float:
+    """Log mel energies [frames, 80] of ``samples`` [n] at 16 kHz, which every network takes."""
+    return fbank(samples, _INT16)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Sums:
+    """What statistics pooling needs of rows of frames, and what can be added up across stretches.
+
+    ``count`` float32 [rows] frames, ``first`` float32 [rows, channels] the sum of the frames,
+    ``second`` the sum of their squares.
+    """
+
+    count: Float
+    first: Float
+    second: Float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class EmbeddingNetwork:
+    """One network: ``subsampling`` feature frames go into one frame of its map.
+
+    ``offset`` takes the features to the scale of samples that the network was trained with.
+    """
+
+    session: InferenceSession
+    weight: Float  # [dim, 2 * channels]
+    bias: Float  # [dim]
+    epsilon: float
+    subsampling: int
+    offset: float
+
+    @classmethod
+    def load(cls, name: str, store: ModelStore, *, int8: bool, provider: str) -> EmbeddingNetwork:
+        """Load ``campplus`` or ``wespeaker``. Raises `ModelError` when its files cannot be had."""
+        subsampling, scale = {"campplus": (2, 1.0), "wespeaker": (8, _INT16)}[name]
+        trunk = f"{name}-trunk-int8" if int8 else f"{name}-trunk"
+        with np.load(store.path(f"{name}-head")) as head:
+            weight, bias, epsilon = head["W"], head["b"], float(head["eps"])
+        return cls(
+            session=load_session(store.path(trunk), threads=1, provider=provider),  # type: ignore[arg-type]
+            weight=weight,
+            bias=bias,
+            epsilon=epsilon,
+            subsampling=subsampling,
+            offset=2.0 * float(np.log(scale / _INT16)),
+        )
+
+    @property
+    def channels(self) -> int:
+        """Channels of the frame map."""
+        return int(self.weight.shape[1]) // 2
+
+    def frame_map(self, features: Float) -> Float:
+        """Run the trunk over ``features`` [t, 80]: float32 [ceil(t / subsampling), channels]."""
+        scaled = np.maximum(features + np.float32(self.offset), np.float32(_FLOOR))
+        centered = scaled - scaled.mean(axis=0)
+        (frames,) = self.session.run(None, {self.session.get_inputs()[0].name: centered[None]})
+        return np.ascontiguousarray(frames[0].T)
+
+    def embed(self, sums: Sums) -> Float:
+        """Unit-norm embeddings [rows, dim] of pooled frames; every row needs one frame or more."""
+        count = sums.count[:, None]
+        mean = sums.first / count
+        variance = (sums.second - count * mean * mean) / np.maximum(count - 1, 1)
+        deviation = np.sqrt(np.maximum(variance, 0) + np.float32(self.epsilon))
+        return unit(np.concatenate([mean, deviation], axis=1) @ self.weight.T + self.bias)
+
+
+def unit(rows: Float) -> Float:
+    """``rows`` [n, dim] scaled to length 1 (rows of zeros stay zero)."""
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(norm, 1e-9), np.float32)
+
+
+def pool(frames: Float, intervals: NDArray[np.int64], rows: int) -> Sums:
+    """Sum ``frames`` [t, channels] over intervals and add them up by row.
+
+    ``intervals`` is int64 [n, 3]: row, first frame, frame behind the last; 0 <= row < ``rows``.
+    """
+    channels = frames.shape[1]
+    count = np.zeros(rows, np.float32)
+    first = np.zeros((rows, channels), np.float32)
+    second = np.zeros((rows, channels), np.float32)
+    if not len(intervals):
+        return Sums(count=count, first=first, second=second)
+    row, begin, end = intervals.T
+    edges = np.unique(np.concatenate([begin, end]))
+    edges = edges[edges < len(frames)]
+    # One pass over the map: sums between neighbouring edges, then running sums over those.
+    for values, target in ((frames, first), (np.square(frames), second)):
+        pieces = np.add.reduceat(values, edges, axis=0)
+        running = np.zeros((len(edges) + 1, channels), np.float32)
+        np.cumsum(pieces, axis=0, out=running[1:])
+        spans = running[np.searchsorted(edges, end)] - running[np.searchsorted(edges, begin)]
+        np.add.at(target, row, spans)
+    np.add.at(count, row, (end - begin).astype(np.float32))
+    return Sums(count=count, first=first, second=second)
