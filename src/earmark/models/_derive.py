@@ -44,6 +44,12 @@ def _campplus_head(inputs: Mapping[str, Path], output: Path) -> None:
     write_head(output, *head(read_checkpoint(inputs["campplus-checkpoint"])), eps=0.0)
 
 
+def _segmentation_body_int8(inputs: Mapping[str, Path], output: Path) -> None:
+    from earmark.models._segmentation_int8 import write_body
+
+    write_body(inputs["segmentation-3.0"], output)
+
+
 def _segmentation_filters(inputs: Mapping[str, Path], output: Path) -> None:
     from earmark.models._segmentation import cut_filters
 
@@ -81,6 +87,7 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Path], Path], None]] = {
     "campplus-trunk": _campplus_trunk,
     "campplus-trunk-int8": _campplus_trunk_int8,
     "segmentation-body": _segmentation_body,
+    "segmentation-body-int8": _segmentation_body_int8,
     "segmentation-filters": _segmentation_filters,
     "wespeaker-head": _wespeaker_head,
     "wespeaker-trunk": _wespeaker_trunk,
