@@ -21,6 +21,7 @@ _SLOPPY_BYTES: Final = 256
 
 _PADDING_BYTES: Final = 1 << 16
 _CHUNKS: Final = 64
+_ATOMS: Final = 4096
 _XING_SEARCH: Final = 200
 
 # Seconds that may be missing from what the header counts: coarse clocks and codec delays.
@@ -88,6 +89,8 @@ def _promised_end(reader: Reader, name: str) -> int | None:
         return size if 0 < size < 1 << 62 else None
     if name == "caf":
         return _caf_end(reader)
+    if name == "mov,mp4,m4a,3gp,3g2,mj2":
+        return _atoms_end(reader)
     if name == "matroska,webm":
         return _segment_end(reader)
     if name == "asf":
@@ -160,6 +163,22 @@ def _caf_end(reader: Reader) -> int | None:
         if size < 0:
             return None
         offset += 12 + size
+    return None
+
+
+def _atoms_end(reader: Reader) -> int | None:
+    """End of the first MP4 atom that reaches past the source; None when all lie within it."""
+    offset, length = 0, reader.length()
+    for _ in range(_ATOMS):
+        header = reader.at(offset, 16)
+        size = int.from_bytes(header[:4], "big")
+        if size == 1:
+            size = int.from_bytes(header[8:], "big")
+        if len(header) < 8 or size < 8:
+            return None
+        offset += size
+        if offset > length:
+            return offset
     return None
 
 
