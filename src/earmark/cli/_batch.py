@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from pathlib import Path
 
 import typer
 
@@ -20,6 +21,8 @@ from earmark.models import ModelStore, State
 from earmark.settings import get_settings
 
 __all__ = ["run_jobs", "run_threads"]
+
+_PATIENCE_S = 1.0
 
 Failures = list[tuple[Job, EarmarkError]]
 
@@ -67,8 +70,8 @@ def run_threads(
     """Do every job; one that fails is reported at once and does not stop the others.
 
     ``work`` is given a callback for stage and fraction, and stops when that returns False. A model
-    that cannot be had stops all, because no job can do without. So does Ctrl-C: running jobs are
-    told to stop, and a second Ctrl-C ends the process. Raises `ModelError`, `KeyboardInterrupt`.
+    that cannot be had stops all, because no job can do without, and so does Ctrl-C: running jobs
+    are told to stop and given a moment. Raises `ModelError`, `KeyboardInterrupt`.
     """
     stop = threading.Event()
 
@@ -83,8 +86,8 @@ def run_threads(
 
     failures: Failures = []
     pool = ThreadPoolExecutor(min(workers, len(jobs)), thread_name_prefix="earmark")
+    futures: dict[Future[None], Job] = {pool.submit(one, job): job for job in jobs}
     try:
-        futures: dict[Future[None], Job] = {pool.submit(one, job): job for job in jobs}
         for future in as_completed(futures):
             try:
                 future.result()
@@ -94,10 +97,8 @@ def run_threads(
                 _report(futures[future], error, failures, show.say)
     finally:
         stop.set()
-        try:
-            pool.shutdown(cancel_futures=True)
-        except KeyboardInterrupt:  # they do not stop soon enough; every file is whole or absent
-            os._exit(ExitCode.INTERRUPTED)
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait(futures, timeout=_PATIENCE_S)
     return failures
 
 
@@ -124,7 +125,7 @@ def _default_workers() -> int:
 def _report(job: Job, error: EarmarkError, failures: Failures, say: Callable[[str], None]) -> None:
     failures.append((job, error))
     message = str(error)
-    known = job.name in message or job.uri in message
+    known = job.name in message or Path(job.name).name in message
     say(f"Error: {message}" if known else f"Error: {job.name}: {message}")
 
 

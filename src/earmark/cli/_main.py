@@ -42,10 +42,12 @@ COMMANDS = {
     ),
     "demo": Subcommand(
         module="earmark.cli._demo",
-        help="Diarize a sample recording and show it beside what people wrote down.",
+        help="Diarize a telephone call of 30 seconds and show the result beside what people "
+        "wrote down.",
     ),
     "bench": Subcommand(
-        module="earmark.cli._bench", help="Measure accuracy, speed and memory on recordings."
+        module="earmark.cli._bench",
+        help="Measure accuracy, speed and memory on recordings of your own.",
     ),
 }
 

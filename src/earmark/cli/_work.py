@@ -161,6 +161,7 @@ class Worker:
             for warning in () if self.quiet else result.warnings:
                 show.say(f"Warning: {job.name}: {warning}")
             if job.report is not None:
+                on_progress("writing the report", 1.0)
                 self._write(job, job.report, self._page(job, result))
             if job.output is not None:
                 self._write(job, job.output, self.writing.text(result))
