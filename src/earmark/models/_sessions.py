@@ -41,6 +41,11 @@ def load_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
+    # Inputs come in many lengths: a memory plan kept for each would grow without end. Planning the
+    # reuse of buffers takes most of the time to load a network of a thousand small layers, and
+    # the arena reuses them anyway.
+    options.enable_mem_pattern = False
+    options.enable_mem_reuse = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [(name, settings)]
     if provider != "cpu":
