@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Measure accuracy, speed and memory on recordings of your own."
+    no_args_is_help=True,
+    add_completion=False,
+    help="Measure accuracy, speed and memory on recordings of your own.",
 )
 
 _Fast = Annotated[bool, typer.Option("--fast", help="Measure the fast mode.")]

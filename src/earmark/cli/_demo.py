@@ -18,7 +18,9 @@ from earmark.models import ModelStore, catalogue
 
 __all__ = ["app", "beside", "demo"]
 
-app = typer.Typer(help="Show who spoke when in a sample recording, beside the truth.")
+app = typer.Typer(
+    add_completion=False, help="Show who spoke when in a sample recording, beside the truth."
+)
 
 _COLOURS = ("cyan", "magenta", "yellow", "green")
 

@@ -16,6 +16,7 @@ __all__ = ["app", "pull_models"]
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="The model files: what there is, fetching, checking.\n\n"
     "Models are fetched once, by name and SHA-256, into one folder (EARMARK_MODELS_DIR), and used"
     " offline from then on. A machine without a network: run `earmark models pull` elsewhere and"
