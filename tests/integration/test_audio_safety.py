@@ -153,6 +153,14 @@ def test_many_threads_read_at_once() -> None:
     assert wrong == []
 
 
+def test_nothing_comes_out_of_a_closed_stream() -> None:
+    with open_audio(make("mp3", seconds=20.0)) as audio:
+        blocks = iter(audio)
+        assert next(blocks).shape[0] == 1
+    assert list(blocks) == []
+    audio.close()
+
+
 def test_the_file_is_closed_whatever_happens(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.flac", tmp_path / "bad.flac"
     good.write_bytes(make("flac"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -69,9 +69,10 @@ class AudioStream:
         return self._findings.warnings
 
     def close(self) -> None:
-        """Let go of the file and the decoder."""
-        self._decoder.close()
-        self._reader.close()
+        """Let go of the file and the decoder; nothing more comes out."""
+        # First the generator: FFmpeg must not be asked for more once its memory is freed.
+        self._blocks.close()
+        self._release()
 
     def __iter__(self) -> Iterator[Float]:
         return self._blocks
@@ -87,16 +88,20 @@ class AudioStream:
     ) -> None:
         self.close()
 
-    def _to_the_end(self, blocks: Iterator[Float]) -> Iterator[Float]:
+    def _to_the_end(self, blocks: Iterator[Float]) -> Generator[Float]:
         empty = True
         try:
             for block in blocks:
                 empty = False
                 yield block
         finally:
-            self.close()
+            self._release()
         if empty:
             raise EmptyAudio(f"{self._reader.label} has no samples{self._range_text()}.")
+
+    def _release(self) -> None:
+        self._decoder.close()
+        self._reader.close()
 
     def _range_text(self) -> str:
         if not self._start and self._end is None:
