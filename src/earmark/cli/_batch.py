@@ -119,7 +119,8 @@ def _diarizer(*, fast: bool, offline: bool, quiet: bool) -> Diarizer:
 
 
 def _default_workers() -> int:
-    return max(1, (os.cpu_count() or 1) // 2)
+    """Two, or more on a big machine: while one clusters, the other keeps the cores busy."""
+    return max(2, (os.cpu_count() or 1) // 4)
 
 
 def _report(job: Job, error: EarmarkError, failures: Failures, say: Callable[[str], None]) -> None:
