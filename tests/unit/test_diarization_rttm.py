@@ -139,3 +139,11 @@ def test_an_unreadable_file_is_said(tmp_path: Path) -> None:
     binary.write_bytes(b"SPEAKER \xff\n")
     with pytest.raises(InvalidInput, match="not UTF-8 text from byte 8"):
         Diarization.from_rttm(binary)
+
+
+def test_real_files_come_back_as_they_were(eval_dir: Path) -> None:
+    files = sorted((eval_dir / "diarization").glob("*/*.rttm"))
+    assert files
+    for path in files:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert sorted(Diarization.from_rttm(path).to_rttm().splitlines()) == sorted(lines), path
