@@ -30,8 +30,8 @@ class Length:
     """One length of recording, diarized several times in a process of its own.
 
     ``duration`` is in seconds of audio. ``wall_s`` and ``cpu_s`` hold seconds per pass, models
-    loaded; ``stages`` the seconds per pass of each stage, in the order in which they began.
-    ``peak_rss_mb`` is the process's peak in MB (10^6 bytes).
+    loaded; ``stages`` the CPU seconds per pass of each stage, which overlap in wall time, and of
+    what is ``other``. ``peak_rss_mb`` is the process's peak in MB (10^6 bytes).
     """
 
     duration: float
@@ -52,7 +52,7 @@ class Length:
         return median(self.cpu_s) / self.duration
 
     def stage_rtf(self, stage: str) -> float:
-        """Median wall time of a stage per second of audio."""
+        """Median CPU time of a stage per second of audio."""
         return median(self.stages[stage]) / self.duration
 
 
@@ -108,13 +108,13 @@ def bench_speed(
             if wanted is not None:
                 say(f"making a recording of {name}")
                 concatenate([file], hours=wanted, target=long)
-            with own_worker(settings, fast=fast) as worker:
+            with own_worker(settings, fast=fast, profile=True) as worker:
                 load_s.append(worker.load_s)
                 worker.run(clip)  # warm up
                 answers = []
                 for number in range(passes):
                     say(f"{name}, pass {number + 1} of {passes}")
-                    answers.append(worker.run(file if wanted is None else long, profile=True))
+                    answers.append(worker.run(file if wanted is None else long))
             lengths.append(_length(answers))
     return SpeedReport(
         file=file.name,
@@ -129,12 +129,15 @@ def bench_speed(
 
 def _length(answers: Sequence[dict[str, Any]]) -> Length:
     """What the runner answered, pass by pass."""
-    stages = dict.fromkeys(stage for answer in answers for stage in answer["stages"])
+    passes = [
+        answer["stages"] | {"other": max(0.0, answer["cpu_s"] - sum(answer["stages"].values()))}
+        for answer in answers
+    ]
     return Length(
         duration=answers[0]["duration"],
         wall_s=tuple(answer["wall_s"] for answer in answers),
         cpu_s=tuple(answer["cpu_s"] for answer in answers),
-        stages={s: tuple(answer["stages"].get(s, 0.0) for answer in answers) for s in stages},
+        stages={stage: tuple(each.get(stage, 0.0) for each in passes) for stage in passes[0]},
         peak_rss_mb=max(answer["peak_rss_mb"] for answer in answers),
         speakers=len({turn[2] for turn in answers[0]["turns"]}),
     )

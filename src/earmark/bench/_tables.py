@@ -76,10 +76,10 @@ def print_speed(report: SpeedReport, console: Console) -> None:
             f"{length.stage_rtf(stage):.5f}" if stage in length.stages else "–"
             for length in report.lengths
         )
-        table.add_row(stage, *cells)
+        table.add_row(f"CPU {stage}", *cells)
     table.add_section()
-    table.add_row("[bold]wall RTF[/]", *(f"{length.wall_rtf:.5f}" for length in report.lengths))
     table.add_row("CPU RTF", *(f"{length.cpu_rtf:.5f}" for length in report.lengths))
+    table.add_row("[bold]wall RTF[/]", *(f"{length.wall_rtf:.5f}" for length in report.lengths))
     table.add_row("wall s", *(f"{median(length.wall_s):.2f}" for length in report.lengths))
     table.add_row("peak RSS MB", *(f"{length.peak_rss_mb:.0f}" for length in report.lengths))
     table.add_row("people", *(str(length.speakers) for length in report.lengths))
@@ -90,6 +90,7 @@ def print_speed(report: SpeedReport, console: Console) -> None:
         f"Models loaded in {report.load_s:.2f} s; "
         f"from process start to the first turn of {CLIP_S:.0f} s of sound: {first} s.",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -121,6 +122,7 @@ def _print_own(report: DiarizationReport, console: Console) -> None:
         "DER, miss, false alarm, confusion: % of reference speech, no collar, overlap scored; "
         "±.25: DER with that collar.",
         style="dim",
+        soft_wrap=True,
     )
     if own.unstable:
         console.print(f"[red]Two passes differ[/] on {', '.join(sorted(own.unstable))}.")
@@ -148,7 +150,9 @@ def _print_reliability(report: DiarizationReport, console: Console) -> None:
                 f"{row['confidence']:.3f}",
                 f"{row['right']:.3f}",
             )
-        console.print(f"\nReliability of {what}: calibration error {100 * found.error:.2f} %")
+        console.print(
+            f"\nReliability of {what}: calibration error {100 * found.error:.2f} %", soft_wrap=True
+        )
         console.print(table)
 
 
@@ -189,7 +193,7 @@ def _table(*columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
     return table

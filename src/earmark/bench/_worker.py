@@ -117,8 +117,8 @@ class Worker:
         return lines[-1][:300] if lines else f"exit code {code}"
 
 
-def own_worker(settings: Settings, *, fast: bool) -> Worker:
-    """Earmark itself, run like a peer, with these settings."""
+def own_worker(settings: Settings, *, fast: bool, profile: bool = False) -> Worker:
+    """Earmark itself, run like a peer, with these settings; ``profile`` clocks its stages."""
     threads = _threads(settings)
     given = settings.model_copy(update={"threads": threads}).model_dump(mode="json")
     paths = (str(_RUNNERS), str(_RUNNERS.parents[1]), os.environ.get("PYTHONPATH", ""))
@@ -126,7 +126,7 @@ def own_worker(settings: Settings, *, fast: bool) -> Worker:
         name=OWN,
         command=[sys.executable, "-m", "peers.earmark"],
         environment={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        setup={"threads": threads, "fast": fast, "settings": given},
+        setup={"threads": threads, "fast": fast, "profile": profile, "settings": given},
     )
 
 

@@ -14,6 +14,8 @@ from earmark.errors import InvalidOption
 from earmark.settings import get_settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from earmark.bench import OnStep
 
 __all__ = ["app"]
@@ -72,8 +74,6 @@ def diarization(
     found, time per second of audio (RTF), peak memory, and how far confidences can be trusted.
     Exit code 1 when Earmark itself failed on a recording.
     """
-    from rich.console import Console
-
     from earmark.bench import (
         bench_diarization,
         diarization_document,
@@ -97,7 +97,7 @@ def diarization(
             against=peers,
             on_step=say,
         )
-    print_diarization(report, Console())
+    print_diarization(report, _wide())
     _write(json_file, diarization_document(report))
     if report.own.failure or report.own.failures:
         raise typer.Exit(1)
@@ -119,8 +119,6 @@ def speed(
     json_file: _Json = None,
 ) -> None:
     """See where the time goes, how memory grows, and how long the first turn takes."""
-    from rich.console import Console
-
     from earmark.bench import bench_speed, print_speed, speed_document
 
     with _status() as say:
@@ -132,7 +130,7 @@ def speed(
             hours=_lengths(hours),
             on_step=say,
         )
-    print_speed(report, Console())
+    print_speed(report, _wide())
     _write(json_file, speed_document(report))
 
 
@@ -149,6 +147,13 @@ def concatenate(
 
     parts = write(files, hours=hours, target=output)
     typer.echo(f"{output}: {parts[-1].end / 3600:.2f} h of {len(parts)} parts")
+
+
+def _wide() -> Console:
+    """Standard output, with room for the tables also where lines are short or have no width."""
+    from rich.console import Console
+
+    return Console(width=max(132, Console().width))
 
 
 def _default_folder() -> Path:
