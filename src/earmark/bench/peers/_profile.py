@@ -23,7 +23,8 @@ class Profile:
     """CPU seconds by stage; to be made before `earmark.diarization` is imported.
 
     The stages are ``decoding``, ``features``, one for each network (by its file's name without the
-    hash) and ``clustering``, which includes deciding who speaks in each frame.
+    hash), ``pooling`` and ``heads`` (frame map to embeddings), and ``clustering``, which includes
+    deciding who speaks in each frame.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class Profile:
         self._lock = Lock()
         self._clock_models()
         self._clock_audio()
+        self._clock_embeddings()
         import earmark.diarization._diarizer as engine
 
         label = engine.label_channel  # type: ignore[attr-defined]
@@ -55,6 +57,13 @@ class Profile:
 
         models.load_session = load
         models.fbank = self._clocked(models.fbank, "features")
+
+    def _clock_embeddings(self) -> None:
+        from earmark import voiceprints
+
+        network = voiceprints.EmbeddingNetwork
+        network.embed = self._clocked(network.embed, "heads")  # type: ignore[method-assign]
+        voiceprints.pool = self._clocked(voiceprints.pool, "pooling")
 
     def _clock_audio(self) -> None:
         from earmark.audio import AudioStream
