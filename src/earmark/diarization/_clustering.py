@@ -158,8 +158,11 @@ def _likeness(total: Float, length_s: Float, one: int, parameters: Parameters) -
     norm = np.linalg.norm(total, axis=1)
     cosine = total @ total[one] / np.maximum(norm * norm[one], 1e-9)
     shorter = np.maximum(np.minimum(length_s, length_s[one]), 0.1)
-    asked = np.maximum(parameters.join / (1 + parameters.join_s / shorter), parameters.join_floor)
-    # A negative cosine is far from any speaker's, whatever it is divided by.
+    asked = np.clip(
+        parameters.join / (1 + parameters.join_s / shorter),
+        parameters.join_floor,
+        parameters.join_ceiling,
+    )
     return np.asarray(cosine / asked, np.float32)
 
 

@@ -30,7 +30,6 @@ from earmark.voiceprints import EmbeddingNetwork, Voiceprint
 
 __all__ = ["Diarizer", "diarize"]
 
-_INT8 = False
 _ANALYSED = 0.97  # share of the work that is done when the recording has been read
 _GUESS_S = 3600.0  # length at which a recording of unknown length is half-way
 
@@ -50,11 +49,11 @@ class Diarizer:
         self._voiceprint_model = "diarization-fast-1" if fast else "diarization-1"
         store = ModelStore(self._settings)
         provider = self._settings.provider
-        threads = self._settings.threads or len(os.sched_getaffinity(0))
+        threads = self._settings.threads or _usable_cores()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="earmark")
         segmenter = self._executor.submit(Segmenter.load, store, provider=provider)
         networks = [
-            self._executor.submit(EmbeddingNetwork.load, name, store, int8=_INT8, provider=provider)
+            self._executor.submit(EmbeddingNetwork.load, name, store, int8=True, provider=provider)
             for name in self._parameters.networks
         ]
         try:
@@ -226,6 +225,13 @@ def diarize(
             on_progress=on_progress,
             on_damage=on_damage,
         )
+
+
+def _usable_cores() -> int:
+    """Cores that this process may use; not every system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _hint(speakers: int | None, least: int | None, most: int | None) -> CountHint:

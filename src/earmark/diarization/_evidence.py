@@ -110,7 +110,9 @@ class EvidenceBuilder:
         """All of it, for a recording of ``duration`` seconds; the builder is empty afterwards."""
         frames = self._frames
         table = np.array(self._units, np.float64).reshape(-1, 5)
-        dimensions = len(next(iter(self._unit_vectors.values()), ()))
+        stored = [*self._unit_vectors.values(), *self._cell_vectors.values()]
+        dimensions = stored[0].size if stored else 0
+        del stored
         unit_vector = np.zeros((len(table), dimensions), np.float16)
         while self._unit_vectors:
             unit, vector = self._unit_vectors.popitem()

@@ -39,10 +39,11 @@ class Parameters:
     #: average linkage joins units up to this cosine distance
     linkage: float = 0.55
     #: clusters of d seconds (the shorter of two) join at cosine join / (1 + join_s / d) or more ...
-    join: float = 0.84
+    join: float = 0.87
     join_s: float = 2.5
-    #: ... but never below this
+    #: ... within these limits
     join_floor: float = 0.40
+    join_ceiling: float = 0.80
     #: a cluster shorter than this share of the speech, within these limits, is nobody
     tail_share: float = 0.02
     tail_least_s: float = 0.5

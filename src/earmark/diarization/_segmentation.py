@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization._grid import WINDOW_FRAMES, WINDOW_SAMPLES
-from earmark.models import ModelStore, load_session
+from earmark.models import ModelStore, Provider, load_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -43,11 +43,13 @@ class Segmenter:
     gain: Float
 
     @classmethod
-    def load(cls, store: ModelStore, *, provider: str) -> Segmenter:
+    def load(cls, store: ModelStore, *, provider: Provider) -> Segmenter:
         """Load the network. Raises `ModelError` when its files cannot be had."""
+        # The integer LSTMs are for CPUs.
+        body_id = "segmentation-body-int8" if provider == "cpu" else "segmentation-body"
         filters, body = (
-            load_session(store.path(f"segmentation-{part}"), threads=1, provider=provider)  # type: ignore[arg-type]
-            for part in ("filters", "body")
+            load_session(store.path(part), threads=1, provider=provider)
+            for part in ("segmentation-filters", body_id)
         )
 
         def probe(value: float) -> Float:
@@ -63,16 +65,18 @@ class Segmenter:
         ``samples`` [n] reaches to the end of the last window; ``starts`` are multiples of 30.
         """
         high, low = (part[0] for part in self.filters.run(None, {"samples": samples[None, None]}))
-        magnitudes = np.empty((len(starts), len(high), _STEPS), np.float32)
-        for start, target in zip(starts, magnitudes, strict=True):
+        magnitudes = np.empty((1, len(high), _STEPS), np.float32)
+        probabilities = np.empty((len(starts), WINDOW_FRAMES, len(CLASS_SPEAKERS)), np.float32)
+        for start, target in zip(starts, probabilities, strict=True):
             window = samples[start : start + WINDOW_SAMPLES]
             mean = np.float32(window.mean(dtype=np.float64))
             deviation = np.float32(np.sqrt(window.var(dtype=np.float64) + _VARIANCE_FLOOR))
             # (filters(x) - offset - mean * gain) / deviation + offset is the normalised output
             shift = self.offset * (deviation - 1) - mean * self.gain
             part = slice(start // _HOP, start // _HOP + _STEPS)
-            np.maximum(high[:, part] + shift, low[:, part] - shift, out=target)
-            target /= deviation
-        (logits,) = self.body.run(None, {"magnitudes": magnitudes})
-        assert logits.shape[1] == WINDOW_FRAMES
-        return np.asarray(np.exp(logits), np.float32)
+            np.maximum(high[:, part] + shift, low[:, part] - shift, out=magnitudes[0])
+            magnitudes /= deviation
+            # One window at a time: the integer network scales its activations per run.
+            (logits,) = self.body.run(None, {"magnitudes": magnitudes})
+            np.exp(logits[0], out=target)
+        return probabilities

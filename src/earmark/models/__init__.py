@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from earmark.models._fbank import fbank
     from earmark.models._files import State
-    from earmark.models._sessions import load_session
+    from earmark.models._sessions import Provider, load_session
     from earmark.models._store import ModelState, ModelStore, OnPull, PullProgress
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "ModelState",
     "ModelStore",
     "OnPull",
+    "Provider",
     "PullProgress",
     "State",
     "catalogue",
@@ -45,7 +46,7 @@ _HOMES = {
     "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue", "read_catalogue"),
     "_fbank": ("fbank",),
     "_files": ("State",),
-    "_sessions": ("load_session",),
+    "_sessions": ("Provider", "load_session"),
     "_store": ("ModelState", "ModelStore", "OnPull", "PullProgress"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

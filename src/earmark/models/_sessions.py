@@ -10,7 +10,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from earmark.errors import MissingExtra, ModelCorrupt, ModelMissing
 
-__all__ = ["load_session"]
+__all__ = ["Provider", "load_session"]
+
+Provider = Literal["cpu", "cuda", "openvino"]
 
 # The options of a provider beside its defaults. TF32 would cost CUDA the last three digits.
 _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
@@ -21,7 +23,7 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def load_session(
-    path: Path, *, threads: int, provider: Literal["cpu", "cuda", "openvino"] = "cpu"
+    path: Path, *, threads: int, provider: Provider = "cpu"
 ) -> onnxruntime.InferenceSession:
     """Load the model in ``path``; its ``run`` may be called from several threads at a time.
 

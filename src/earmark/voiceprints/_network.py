@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.models import ModelStore, fbank, load_session
+from earmark.models import ModelStore, Provider, fbank, load_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -61,14 +61,16 @@ class EmbeddingNetwork:
     offset: float
 
     @classmethod
-    def load(cls, name: str, store: ModelStore, *, int8: bool, provider: str) -> EmbeddingNetwork:
+    def load(
+        cls, name: str, store: ModelStore, *, int8: bool, provider: Provider
+    ) -> EmbeddingNetwork:
         """Load ``campplus`` or ``wespeaker``. Raises `ModelError` when its files cannot be had."""
         subsampling, scale = {"campplus": (2, 1.0), "wespeaker": (8, _INT16)}[name]
         trunk = f"{name}-trunk-int8" if int8 else f"{name}-trunk"
         with np.load(store.path(f"{name}-head")) as head:
             weight, bias, epsilon = head["W"], head["b"], float(head["eps"])
         return cls(
-            session=load_session(store.path(trunk), threads=1, provider=provider),  # type: ignore[arg-type]
+            session=load_session(store.path(trunk), threads=1, provider=provider),
             weight=weight,
             bias=bias,
             epsilon=epsilon,
