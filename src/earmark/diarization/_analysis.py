@@ -7,7 +7,6 @@ decodes; every result is a function of the samples alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 
 import numpy as np
@@ -20,12 +19,11 @@ from earmark.diarization._grid import (
     FRAME_START_S,
     WINDOW_SAMPLES,
 )
+from earmark.diarization._models import Models
 from earmark.diarization._parameters import Parameters
 from earmark.diarization._pooling import BLOCK_S, Pooler, Row
 from earmark.diarization._samples import SampleBuffer
-from earmark.diarization._segmentation import Segmenter
 from earmark.diarization._units import cut_units
-from earmark.voiceprints import EmbeddingNetwork
 
 __all__ = ["Analysis"]
 
@@ -42,12 +40,11 @@ class Analysis:
 
     def __init__(
         self,
-        segmenter: Segmenter,
-        networks: Sequence[EmbeddingNetwork],
+        models: Models,
         parameters: Parameters,
         executor: Executor,
     ) -> None:
-        self._segmenter = segmenter
+        self._segmenter = models.segmenter
         self._parameters = parameters
         self._executor = executor
         self._samples = SampleBuffer()
@@ -57,7 +54,7 @@ class Analysis:
         self._round = max(1, round(_STEP_S * 16000 / self._window_step / _BATCH)) * _BATCH
         self._next_window = 0  # its first sample
         self._segmented: list[list[tuple[list[int], Future[Float]]]] = []
-        self._pooler = Pooler(networks, executor)
+        self._pooler = Pooler(models, executor)
         self._evidence = EvidenceBuilder()
         self._decided = 0  # blocks of 80 ms that are known to hold speech or not
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -18,15 +17,15 @@ from earmark.diarization._channel import Channel, Span, label_channel
 from earmark.diarization._clustering import CountHint
 from earmark.diarization._confidence import FrameConfidence
 from earmark.diarization._grid import FRAME_S, FRAME_START_S
+from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE, FAST
 from earmark.diarization._progress import OnProgress, Reporter
 from earmark.diarization._result import Diarization
-from earmark.diarization._segmentation import Segmenter
 from earmark.diarization._turn import Turn
 from earmark.errors import InvalidOption
 from earmark.models import ModelStore
 from earmark.settings import Settings, get_settings
-from earmark.voiceprints import EmbeddingNetwork, Voiceprint
+from earmark.voiceprints import Voiceprint
 
 __all__ = ["Diarizer", "diarize"]
 
@@ -51,19 +50,15 @@ class Diarizer:
         provider = self._settings.provider
         threads = self._settings.threads or _usable_cores()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="earmark")
-        segmenter = self._executor.submit(Segmenter.load, store, provider=provider)
-        networks = [
-            self._executor.submit(EmbeddingNetwork.load, name, store, int8=True, provider=provider)
-            for name in self._parameters.networks
-        ]
         try:
-            self._segmenter = segmenter.result()
-            self._networks = [network.result() for network in networks]
+            self._models = Models.load(
+                store, self._parameters.networks, provider=provider, executor=self._executor
+            )
         except BaseException:
             self.close()
             raise
         used = ["segmentation-3.0", *(f"{name}-trunk-int8" for name in self._parameters.networks)]
-        self._models: Mapping[str, str] = {name: store.fingerprint(name) for name in used}
+        self._fingerprints = {name: store.fingerprint(name) for name in used}
 
     def diarize(
         self,
@@ -137,8 +132,7 @@ class Diarizer:
 
     def _analyse(self, audio: AudioStream, report: Reporter) -> list[Analysis]:
         analyses = [
-            Analysis(self._segmenter, self._networks, self._parameters, self._executor)
-            for _ in audio.channels
+            Analysis(self._models, self._parameters, self._executor) for _ in audio.channels
         ]
         heard = 0.0
         for block in audio:
@@ -195,7 +189,7 @@ class Diarizer:
             ),
             warnings=warnings,
             uri=uri,
-            models=self._models,
+            models=self._fingerprints,
             settings=asdict(self._parameters) | {"networks": "+".join(self._parameters.networks)},
         )
 

@@ -64,6 +64,7 @@ class EvidenceBuilder:
         self._cells: set[int] = set()
         self._cell_vectors: dict[int, NDArray[np.int8]] = {}
         self._frames = 0
+        self._dimensions = 0
 
     def add_window(self, frame: int, probabilities: Float, units: list[Unit]) -> int:
         """Add a window that begins at ``frame``; returns the index of its first unit."""
@@ -100,25 +101,24 @@ class EvidenceBuilder:
 
     def set_unit(self, unit: int, vector: Float) -> None:
         """Store a unit's embedding [D]."""
+        self._dimensions = len(vector)
         self._unit_vectors[unit] = vector.astype(np.float16)
 
     def set_cell(self, cell: int, vector: Float) -> None:
         """Store a cell's embedding [D]."""
+        self._dimensions = len(vector)
         self._cell_vectors[cell] = np.rint(vector * (127 / np.abs(vector).max())).astype(np.int8)
 
     def build(self, *, duration: float) -> Evidence:
         """All of it, for a recording of ``duration`` seconds; the builder is empty afterwards."""
         frames = self._frames
         table = np.array(self._units, np.float64).reshape(-1, 5)
-        stored = [*self._unit_vectors.values(), *self._cell_vectors.values()]
-        dimensions = stored[0].size if stored else 0
-        del stored
-        unit_vector = np.zeros((len(table), dimensions), np.float16)
+        unit_vector = np.zeros((len(table), self._dimensions), np.float16)
         while self._unit_vectors:
             unit, vector = self._unit_vectors.popitem()
             unit_vector[unit] = vector
         cells = sorted(self._cell_vectors)
-        cell_vector = np.zeros((len(cells), dimensions), np.int8)
+        cell_vector = np.zeros((len(cells), self._dimensions), np.int8)
         for i, cell in enumerate(cells):
             cell_vector[i] = self._cell_vectors.pop(cell)
         local = np.zeros((len(self._local), WINDOW_FRAMES, LOCAL_SPEAKERS), np.uint8)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization._grid import runs
+from earmark.diarization._models import Models
 from earmark.diarization._samples import SampleBuffer
-from earmark.voiceprints import EmbeddingNetwork, Sums, features, pool, unit
+from earmark.voiceprints import EmbeddingNetwork, Sums, pool, unit
 
 __all__ = ["BLOCK_S", "Pooler", "Row"]
 
@@ -86,8 +87,8 @@ class Pooler:
     the rows that are complete. Results do not depend on when `collect` is called.
     """
 
-    def __init__(self, networks: Sequence[EmbeddingNetwork], executor: Executor) -> None:
-        self._networks = networks
+    def __init__(self, models: Models, executor: Executor) -> None:
+        self._models = models
         self._executor = executor
         self._blocks = np.zeros(0, np.int64)  # active ones that no chunk has taken
         self._rows: list[Row] = []
@@ -128,7 +129,7 @@ class Pooler:
                 for begin, end in _stretches(chunk.blocks, first, last)
             ]
             lead = int(chunk.blocks[0]) - first
-            future = self._executor.submit(_embed, self._networks, chunk, audio, lead, whole, parts)
+            future = self._executor.submit(_embed, self._models, chunk, audio, lead, whole, parts)
             tasks.append(_Task(future, whole, parts))
         self._rows = [row for row in self._rows if row.end_s > self._chunked_s]
         self._batches.append((tasks, self._chunked_s))
@@ -148,7 +149,7 @@ class Pooler:
         for key in [key for key, (end_s, _) in self._partial.items() if end_s <= chunked_s]:
             _, part = self._partial.pop(key)
             if all(each.count[0] > 0 for each in part):
-                yield key, _vectors(self._networks, part)[0]
+                yield key, _vectors(self._models.networks, part)[0]
 
     def _cut(self, known: int, *, final: bool) -> Iterator[_Chunk]:
         limit = known if final else known - _MARGIN
@@ -167,7 +168,7 @@ class Pooler:
 
 
 def _embed(
-    networks: Sequence[EmbeddingNetwork],
+    models: Models,
     chunk: _Chunk,
     audio: list[Float],
     lead: int,
@@ -175,7 +176,7 @@ def _embed(
     parts: list[Row],
 ) -> tuple[Float, list[Sums]]:
     """Embeddings [rows, D] of the rows inside ``chunk``, and the sums of the others."""
-    heard = np.concatenate([features(stretch) for stretch in audio])
+    heard = np.concatenate([models.features(stretch) for stretch in audio])
     rows = whole + parts
     inside, outside = list(range(len(whole))), list(range(len(whole), len(rows)))
     sums = [
@@ -184,9 +185,9 @@ def _embed(
             _intervals(chunk, rows, _BLOCK_TICKS // network.subsampling, lead),
             len(rows),
         )
-        for network in networks
+        for network in models.networks
     ]
-    vectors = _vectors(networks, [_pick(each, inside) for each in sums])
+    vectors = _vectors(models.networks, [_pick(each, inside) for each in sums])
     return vectors, [_pick(each, outside) for each in sums]
 
 

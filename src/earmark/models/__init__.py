@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         catalogue,
         read_catalogue,
     )
-    from earmark.models._fbank import fbank
     from earmark.models._files import State
     from earmark.models._sessions import Provider, load_session
     from earmark.models._store import ModelState, ModelStore, OnPull, PullProgress
@@ -37,14 +36,12 @@ __all__ = [
     "PullProgress",
     "State",
     "catalogue",
-    "fbank",
     "load_session",
     "read_catalogue",
 ]
 
 _HOMES = {
     "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue", "read_catalogue"),
-    "_fbank": ("fbank",),
     "_files": ("State",),
     "_sessions": ("Provider", "load_session"),
     "_store": ("ModelState", "ModelStore", "OnPull", "PullProgress"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["BUILDERS", "builder_version"]
 
-_VERSION = 1  # raise it when a builder writes other bytes for the same source
+_VERSION = 2  # raise it when a builder writes other bytes for the same source
 
 # The ``onnx`` package takes a while to import, so the builders import their modules when they run.
 
@@ -50,6 +50,12 @@ def _segmentation_body_int8(inputs: Mapping[str, Path], output: Path) -> None:
     write_body(inputs["segmentation-3.0"], output)
 
 
+def _fbank(_: Mapping[str, Path], output: Path) -> None:
+    from earmark.models._fbank import write_fbank
+
+    write_fbank(output)
+
+
 def _segmentation_filters(inputs: Mapping[str, Path], output: Path) -> None:
     from earmark.models._segmentation import cut_filters
 
@@ -86,6 +92,7 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Path], Path], None]] = {
     "campplus-head": _campplus_head,
     "campplus-trunk": _campplus_trunk,
     "campplus-trunk-int8": _campplus_trunk_int8,
+    "fbank": _fbank,
     "segmentation-body": _segmentation_body,
     "segmentation-body-int8": _segmentation_body_int8,
     "segmentation-filters": _segmentation_filters,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from earmark.voiceprints._voiceprint import Voiceprint
 
 if TYPE_CHECKING:
-    from earmark.voiceprints._network import EmbeddingNetwork, Sums, features, pool, unit
+    from earmark.voiceprints._network import EmbeddingNetwork, FilterBank, Sums, pool, unit
 
-__all__ = ["EmbeddingNetwork", "Sums", "Voiceprint", "features", "pool", "unit"]
+__all__ = ["EmbeddingNetwork", "FilterBank", "Sums", "Voiceprint", "pool", "unit"]
 
 
 def __getattr__(name: str) -> object:

@@ -15,22 +15,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.models import ModelStore, Provider, fbank, load_session
+from earmark.models import ModelStore, Provider, load_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["EmbeddingNetwork", "Sums", "features", "pool", "unit"]
+__all__ = ["EmbeddingNetwork", "FilterBank", "Sums", "pool", "unit"]
 
 Float = NDArray[np.float32]
 
-_INT16 = 32768.0
-_FLOOR = float(np.log(np.finfo(np.float32).eps))
+_INT16 = np.float32(32768)
+_FLOOR = np.log(np.finfo(np.float32).eps)
 
 
-def features(samples: Float) -> Float:
-    """Log mel energies [frames, 80] of ``samples`` [n] at 16 kHz, which every network takes."""
-    return fbank(samples, _INT16)
+@dataclass(frozen=True, slots=True, eq=False)
+class FilterBank:
+    """Log mel energies, which every network takes: 80 bands in 25 ms, every 10 ms."""
+
+    session: InferenceSession
+
+    @classmethod
+    def load(cls, store: ModelStore, *, provider: Provider) -> FilterBank:
+        """Load the graph. Raises `ModelError` when it cannot be had."""
+        return cls(load_session(store.path("fbank"), threads=1, provider=provider))
+
+    def __call__(self, samples: Float) -> Float:
+        """Energies [frames, 80] of ``samples`` [n] at 16 kHz, n >= 400, as of 16-bit integers."""
+        (energies,) = self.session.run(None, {"samples": (samples * _INT16)[None, None]})
+        return np.asarray(energies[0].T, np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,7 +77,7 @@ class EmbeddingNetwork:
         cls, name: str, store: ModelStore, *, int8: bool, provider: Provider
     ) -> EmbeddingNetwork:
         """Load ``campplus`` or ``wespeaker``. Raises `ModelError` when its files cannot be had."""
-        subsampling, scale = {"campplus": (2, 1.0), "wespeaker": (8, _INT16)}[name]
+        subsampling, scale = {"campplus": (2, 1.0), "wespeaker": (8, float(_INT16))}[name]
         trunk = f"{name}-trunk-int8" if int8 else f"{name}-trunk"
         with np.load(store.path(f"{name}-head")) as head:
             weight, bias, epsilon = head["W"], head["b"], float(head["eps"])
@@ -75,7 +87,7 @@ class EmbeddingNetwork:
             bias=bias,
             epsilon=epsilon,
             subsampling=subsampling,
-            offset=2.0 * float(np.log(scale / _INT16)),
+            offset=2.0 * float(np.log(scale / float(_INT16))),
         )
 
     @property
@@ -85,7 +97,7 @@ class EmbeddingNetwork:
 
     def frame_map(self, features: Float) -> Float:
         """Run the trunk over ``features`` [t, 80]: float32 [ceil(t / subsampling), channels]."""
-        scaled = np.maximum(features + np.float32(self.offset), np.float32(_FLOOR))
+        scaled = np.maximum(features + np.float32(self.offset), _FLOOR)
         centered = scaled - scaled.mean(axis=0)
         (frames,) = self.session.run(None, {self.session.get_inputs()[0].name: centered[None]})
         return np.ascontiguousarray(frames[0].T)

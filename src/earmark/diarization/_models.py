@@ -1,0 +1,40 @@
+"""The networks that a diarization needs, loaded together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Self
+
+from earmark.diarization._segmentation import Segmenter
+from earmark.models import ModelStore, Provider
+from earmark.voiceprints import EmbeddingNetwork, FilterBank
+
+__all__ = ["Models"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Models:
+    """May be used from many threads at once."""
+
+    segmenter: Segmenter
+    features: FilterBank
+    networks: Sequence[EmbeddingNetwork]
+
+    @classmethod
+    def load(
+        cls, store: ModelStore, networks: Sequence[str], *, provider: Provider, executor: Executor
+    ) -> Self:
+        """Load all of them side by side. Raises `ModelError`, `DiskFull` or `MissingExtra`."""
+        segmenter = executor.submit(Segmenter.load, store, provider=provider)
+        loading = [
+            executor.submit(EmbeddingNetwork.load, name, store, int8=True, provider=provider)
+            for name in networks
+        ]
+        features = FilterBank.load(store, provider=provider)
+        return cls(
+            segmenter=segmenter.result(),
+            features=features,
+            networks=[network.result() for network in loading],
+        )
