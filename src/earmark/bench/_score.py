@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.bench._matching import best_matching
 from earmark.diarization import Turn
 
 __all__ = ["COLLAR", "Errors", "Score", "map_speakers", "score"]
@@ -164,10 +165,7 @@ class _Timeline:
 
     def pairs(self) -> list[tuple[int, int]]:
         """The one-to-one mapping of people to speakers that shares the most time."""
-        from scipy.optimize import linear_sum_assignment
-
-        rows, columns = linear_sum_assignment(self._shared, maximize=True)
-        both = zip(rows.tolist(), columns.tolist(), strict=True)
+        both = best_matching(self._shared)
         return [(row, column) for row, column in both if self._shared[row, column] > 0]
 
     def errors(self) -> Errors:

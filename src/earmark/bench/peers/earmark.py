@@ -55,4 +55,4 @@ def describe_confidence(result: Diarization) -> Document:
     }
 
 
-serve(load, ["earmark", "onnxruntime", "numpy", "scipy"])
+serve(load, ["earmark", "onnxruntime", "numpy"])
