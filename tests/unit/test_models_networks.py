@@ -29,11 +29,11 @@ BUILT = {
     "campplus": "543270eaf6e8916b",
     "campplus-head": "3e5b677fc97cec58",
     "campplus-trunk": "a5e9c4e9d0321203",
-    "campplus-trunk-int8": "b9e7035c11553141",
+    "campplus-trunk-int8": "ca2876a6cc0c0999",
     "segmentation-body-int8": "fb20fd42e030d464",
     "wespeaker-head": "80f0cd7b4ca6646e",
     "wespeaker-trunk": "f256af709aa3a9fe",
-    "wespeaker-trunk-int8": "4c1606b39f694a07",
+    "wespeaker-trunk-int8": "6c3e1138ca8fdebb",
 }
 
 Float = NDArray[np.float32]

@@ -97,9 +97,8 @@ class _Network:
         """Residual convolutions over time and bands: [B, T, 80] to [B, T, 10, 32]."""
         g = self.graph
         x = g.quantize(feats, float(self.ranges[feats].magnitude))
-        image = g.add("Reshape", x.name, g.integers(0, 0, 80, 1))
-        x = Activation(name=image, scale=x.scale, zero=x.zero, point=x.point)
-        x = self.square(x, "head.conv1", "head.bn1", mean=0.0)
+        layer = self.image_convolution("head.conv1", "head.bn1")
+        x = g.first_rectified(x, "head.conv1", layer, self.ranges["head.conv1.relu"].high)
         mean = self.layers.rectified_mean("head.bn1")
         for name, stride in _STAGES:
             x = self.residual(x, name, stride, mean)

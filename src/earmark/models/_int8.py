@@ -27,6 +27,7 @@ Number: TypeAlias = float | Wide
 
 _CENTER = 128  # stands for zero where values have both signs
 _RUNTIME = "com.microsoft"
+_SIDE = 4  # bands that make up the channels of a first convolution
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +98,31 @@ class IntegerGraph(Graph):
         """A convolution and a ReLU whose outputs reach up to ``high``."""
         output = Activation(name=f"{name}.out", scale=np.maximum(high, 1e-3) / 255)
         return self.convolve(x, name, layer, output, **options)
+
+    def first_rectified(
+        self, x: Activation, name: str, layer: Convolution, high: Number
+    ) -> Activation:
+        """A 3 by 3 convolution and a ReLU over [B, T, bands], to [B, T, bands, out].
+
+        ``layer`` has one input channel, for which there is no fast kernel. Four bands side by side
+        serve as channels instead: the same sums, written for four outputs at a time.
+        """
+        outputs = len(layer.weight)
+        weight = np.zeros((_SIDE, outputs, _SIDE, 3, 3))
+        for to in range(_SIDE):
+            for band in range(-1, _SIDE + 1):
+                tap = band - to + 1  # of the three that meet at output ``to``
+                if 0 <= tap < 3:
+                    block, channel = divmod(band, _SIDE)
+                    weight[to, :, channel, :, block + 1] = layer.weight[:, 0, :, tap]
+        wide = Convolution(
+            weight=weight.reshape(_SIDE * outputs, _SIDE, 3, 3), bias=np.tile(layer.bias, _SIDE)
+        )
+        blocks = self.add("Reshape", x.name, self.integers(0, 0, -1, _SIDE))
+        image = Activation(name=blocks, scale=x.scale, zero=x.zero, point=x.point)
+        y = self.rectified(image, name, wide, high, pads=[1, 1, 1, 1])
+        bands = self.add("Reshape", y.name, self.integers(0, 0, -1, outputs))
+        return Activation(name=bands, scale=y.scale)
 
     def signed(
         self, x: Activation, name: str, layer: Convolution, magnitude: Number, **options: Any

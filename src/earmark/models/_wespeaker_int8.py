@@ -34,9 +34,7 @@ def write_trunk(trunk: Path, ranges: Mapping[str, Range], path: Path) -> None:
     """
     g = IntegerGraph()
     net = _Network(g, onnx.load(trunk).graph, ranges)
-    x = g.quantize("feats", float(ranges["feats"].magnitude))
-    image = g.add("Reshape", x.name, g.integers(0, 0, 80, 1))
-    x = net.run(Activation(name=image, scale=x.scale, zero=x.zero, point=x.point))
+    x = net.run(g.quantize("feats", float(ranges["feats"].magnitude)))
     y = g.add("Transpose", x.name, perm=[0, 3, 2, 1])
     y = g.add("DequantizeLinear", y, g.real("frames.scale", x.scale), g.point(x.point))
     g.add("Reshape", y, g.integers(0, 2560, -1), name="frames")
@@ -58,12 +56,12 @@ class _Network:
         self.relus = {n.input[0]: n.output[0] for n in source.node if n.op_type == "Relu"}
         self.ranges = ranges
 
-    def run(self, image: Activation) -> Activation:
+    def run(self, feats: Activation) -> Activation:
         values: dict[str, Activation] = {}
-        x = image
+        x = feats
         for node in self.nodes:
             if node.op_type == "Conv":
-                x = self.convolve(values.get(node.input[0], image), node)
+                x = self.convolve(values.get(node.input[0], feats), node)
             elif node.op_type == "Add":
                 a, b = (values[name] for name in node.input)
                 target = self.relus[node.output[0]]
@@ -94,4 +92,6 @@ class _Network:
             magnitude = self.ranges[output].magnitude * _WIDEN
             return self.graph.signed(x, output, layer, magnitude, **geometry)
         high = self.ranges[target].high * _WIDEN
+        if layer.weight.shape[1] == 1:
+            return self.graph.first_rectified(x, output, layer, high)
         return self.graph.rectified(x, output, layer, high, **geometry)
