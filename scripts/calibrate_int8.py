@@ -22,7 +22,7 @@ from onnx import TensorProto, helper
 
 import earmark.models
 from earmark.audio import read_audio
-from earmark.models import ModelStore, fbank
+from earmark.models import ModelStore, load_session
 from earmark.models._campplus_int8 import CALIBRATED
 from earmark.models._wespeaker_int8 import calibrated
 from earmark.settings import get_settings
@@ -47,18 +47,23 @@ def main() -> int:
         trunk = store.path(name)
         kinds = CALIBRATED if name == "campplus-trunk" else calibrated(trunk)
         target = Path(earmark.models.__file__).parent / "ranges" / f"{name}-int8.json"
-        ranges = _measure(trunk, kinds, _features(files, scale))
+        ranges = _measure(trunk, kinds, _features(store, files, scale))
         lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in ranges.items())
         target.write_text("{\n" + ",\n".join(lines) + "\n}\n")
         print(f"{target.name}: {len(kinds)} tensors, {len(files)} utterances")
     return 0
 
 
-def _features(files: Iterable[Path], scale: float) -> Iterator[NDArray[np.float32]]:
+def _features(
+    store: ModelStore, files: Iterable[Path], scale: float
+) -> Iterator[NDArray[np.float32]]:
     """Filter banks [1, frames, 80] without their mean."""
+    session = load_session(store.path("fbank"), threads=1)
     for path in files:
-        features = fbank(read_audio(path)[0], scale)
-        yield (features - features.mean(axis=0))[None]
+        samples = read_audio(path)[0] * np.float32(scale)
+        (energies,) = session.run(None, {"samples": samples[None, None]})
+        features = energies.transpose(0, 2, 1)
+        yield features - features.mean(axis=1, keepdims=True)
 
 
 def _measure(
