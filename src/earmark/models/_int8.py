@@ -78,12 +78,15 @@ class IntegerGraph(Graph):
     """A graph with the few integer layers the embedding networks need."""
 
     def real(self, name: str, value: Number) -> str:
+        """A float32 constant."""
         return self.constant(name, np.asarray(value, np.float32))
 
     def point(self, value: int) -> str:
+        """A byte, for an operator's zero point."""
         return self.constant(f"uint8_{value}", np.array(value, np.uint8))
 
     def unit(self) -> str:
+        """The scale 1.0, where scales are in the weights."""
         return self.real("unit", 1.0)
 
     def quantize(self, x: str, magnitude: float) -> Activation:
