@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["print_diarization", "print_speed"]
 
-_SCORES = ("DER", "miss", "FA", "conf", "±.25", "JER", "people")
+_SCORES = ("DER", "miss", "FA", "conf", "±.25", "JER", "people", "off")
 _COSTS = ("RTF", "CPU RTF", "RSS MB")
 
 
@@ -120,7 +120,8 @@ def _print_own(report: DiarizationReport, console: Console) -> None:
     console.print(table)
     console.print(
         "DER, miss, false alarm, confusion: % of reference speech, no collar, overlap scored; "
-        "±.25: DER with that collar.",
+        "±.25: DER with that collar. People: found/true, in totals recordings counted right; "
+        "off: by how many.",
         style="dim",
         soft_wrap=True,
     )
@@ -160,14 +161,15 @@ def _print_comparison(report: DiarizationReport, console: Console) -> None:
     shared = report.shared
     for name, recordings in by_folder(shared) if shared else []:
         own = total_of(report.own, recordings)
-        table = _table("system", *_SCORES[:-1], "count", *_COSTS, "load s", "wall ×")
+        table = _table("system", *_SCORES[:-2], "count", "off", *_COSTS, "load s", "wall ×")
         for system in report.systems:
             if total := total_of(system, recordings):
                 ratio = f"{total.wall_rtf / own.wall_rtf:.2f}" if own else "–"
                 table.add_row(
                     system.name,
-                    *_score_cells(total.score)[:-1],
+                    *_score_cells(total.score)[:-2],
                     f"{total.score.exact}/{total.score.recordings}",
+                    str(total.score.miscounted),
                     *_cost_cells(total),
                     f"{system.load_s:.1f}",
                     ratio,
@@ -182,6 +184,7 @@ def _print_comparison(report: DiarizationReport, console: Console) -> None:
         console.print(
             f"[bold]{system.name}[/] ({system.licence}): {system.note}; {versions}",
             highlight=False,
+            soft_wrap=True,
         )
         if system.failure:
             console.print(f"  [red]did not run:[/] {system.failure}", highlight=False)
@@ -210,6 +213,7 @@ def _score_cells(score: Score) -> list[str]:
         f"{score.found}/{score.speakers}"
         if score.recordings == 1
         else f"{score.exact}/{score.recordings}",
+        str(score.miscounted),
     ]
 
 

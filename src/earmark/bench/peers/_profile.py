@@ -22,9 +22,9 @@ T = TypeVar("T")
 class Profile:
     """CPU seconds by stage; to be made before `earmark.diarization` is imported.
 
-    The stages are ``decoding``, ``features``, one for each network (by its file's name without the
-    hash), ``pooling`` and ``heads`` (frame map to embeddings), and ``clustering``, which includes
-    deciding who speaks in each frame.
+    The stages are ``decoding``, one for each network (by its file's name without the hash),
+    ``pooling`` and ``heads`` (frame map to embeddings), and ``clustering``, which includes deciding
+    who speaks in each frame.
     """
 
     def __init__(self) -> None:
@@ -46,8 +46,7 @@ class Profile:
 
     def _clock_models(self) -> None:
         from earmark import models
-
-        load_session = models.load_session
+        from earmark.models import load_session
 
         def load(path: Path, **options: Any) -> Any:
             session = load_session(path, **options)
@@ -56,7 +55,6 @@ class Profile:
             return session
 
         models.load_session = load
-        models.fbank = self._clocked(models.fbank, "features")
 
     def _clock_embeddings(self) -> None:
         from earmark import voiceprints
