@@ -62,11 +62,10 @@ class Analysis:
         """Add the next samples: float32 [n] at 16 kHz."""
         self._arrived.append(samples)
         self._arrived_count += len(samples)
-        reach = self._next_window + (self._round - 1) * self._window_step + WINDOW_SAMPLES
-        if self._samples.end + self._arrived_count >= reach:
+        step, reach = self._window_step, (self._round - 1) * self._window_step + WINDOW_SAMPLES
+        while self._samples.end + self._arrived_count >= self._next_window + reach:
             self._take_arrived()
-            first, step = self._next_window, self._window_step
-            self._start_round([first + i * step for i in range(self._round)])
+            self._start_round([self._next_window + i * step for i in range(self._round)])
 
     def finish(self) -> Evidence:
         """Analyse what is left and return all evidence."""
@@ -77,7 +76,8 @@ class Analysis:
         if last < 0 or last + WINDOW_SAMPLES < total:
             # One more window that ends with the recording, on the frames' grid.
             starts.append(max(0, -(-(total - WINDOW_SAMPLES) // FRAME_SAMPLES)) * FRAME_SAMPLES)
-        self._start_round(starts)
+        if starts:
+            self._start_round(starts)
         while self._segmented:
             self._finish_segmentation(final=len(self._segmented) == 1)
         while self._pooler.waiting:
@@ -98,8 +98,7 @@ class Analysis:
             task = self._executor.submit(self._segmenter.segment, samples, relative)
             batches.append((batch, task))
         self._segmented.append(batches)
-        if starts:
-            self._next_window = starts[-1] + self._window_step
+        self._next_window = starts[-1] + self._window_step
         if len(self._segmented) > 1:
             self._finish_segmentation(final=False)
         if self._pooler.waiting > 1:
@@ -125,9 +124,8 @@ class Analysis:
         blocks = self._new_blocks(max(self._decided, int(decided_s / BLOCK_S) + final))
         self._pooler.add(blocks, rows + self._cell_rows(blocks))
         self._pooler.submit(self._samples, self._decided, final=final)
-        needed = self._pooler.needs_from()
-        upcoming = self._segmented[0][0][0][0] if self._segmented else self._samples.end
-        self._samples.forget(min(upcoming, self._samples.end if needed is None else needed))
+        # Upcoming windows begin behind what is decided.
+        self._samples.forget(self._pooler.needs_from(self._decided))
 
     def _new_blocks(self, until: int) -> NDArray[np.int64]:
         """Blocks before ``until`` that are not decided yet and have speech near them."""

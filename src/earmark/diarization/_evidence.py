@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.diarization._grid import WINDOW_FRAMES
+from earmark.diarization._grid import WINDOW_FRAMES, frames_before
 from earmark.diarization._segmentation import CLASS_SPEAKERS, LOCAL_SPEAKERS
 from earmark.diarization._units import Unit
 
@@ -111,7 +111,7 @@ class EvidenceBuilder:
 
     def build(self, *, duration: float) -> Evidence:
         """All of it, for a recording of ``duration`` seconds; the builder is empty afterwards."""
-        frames = self._frames
+        frames = min(self._frames, frames_before(duration))  # a short recording fills no window
         table = np.array(self._units, np.float64).reshape(-1, 5)
         unit_vector = np.zeros((len(table), self._dimensions), np.float16)
         while self._unit_vectors:

@@ -14,7 +14,7 @@ __all__ = [
     "FRAME_START_S",
     "WINDOW_FRAMES",
     "WINDOW_SAMPLES",
-    "frames_between",
+    "frames_before",
     "runs",
 ]
 
@@ -26,10 +26,9 @@ WINDOW_SAMPLES = 160_000
 WINDOW_FRAMES = 589
 
 
-def frames_between(start_s: float, end_s: float) -> tuple[int, int]:
-    """First frame and the one behind the last whose centres lie between two times."""
-    first, last = (int(np.ceil((t - FRAME_START_S) / FRAME_S - 0.5)) for t in (start_s, end_s))
-    return max(0, first), max(0, last)
+def frames_before(end_s: float) -> int:
+    """How many frames have their centres before ``end_s``; at least one."""
+    return max(1, int(np.ceil((end_s - FRAME_START_S) / FRAME_S - 0.5)))
 
 
 def runs(active: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ lie inside one chunk; the sums of the others are collected from every chunk that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -101,11 +102,10 @@ class Pooler:
         """Batches submitted and not collected."""
         return len(self._batches)
 
-    def needs_from(self) -> int | None:
-        """The first sample that is still needed, if any block waits for its chunk."""
-        if not len(self._blocks):
-            return None
-        return max(0, int(self._blocks[0]) - _CONTEXT) * _BLOCK_SAMPLES
+    def needs_from(self, known: int) -> int:
+        """The first sample that is still needed when blocks before ``known`` are decided."""
+        first = int(self._blocks[0]) if len(self._blocks) else known
+        return max(0, first - _CONTEXT) * _BLOCK_SAMPLES
 
     def add(self, blocks: Int, rows: list[Row]) -> None:
         """Add active blocks, behind all earlier ones, and rows, which may reach past them."""
@@ -153,6 +153,7 @@ class Pooler:
 
     def _cut(self, known: int, *, final: bool) -> Iterator[_Chunk]:
         limit = known if final else known - _MARGIN
+        limit_s = math.inf if final else limit * BLOCK_S  # rows may reach past the recording's end
         ready, later = np.split(self._blocks, [np.searchsorted(self._blocks, limit)])
         while len(ready):
             full = len(ready) >= _CHUNK
@@ -160,10 +161,10 @@ class Pooler:
                 break
             blocks, ready = ready[:_CHUNK], ready[_CHUNK:]
             begin_s = self._chunked_s
-            self._chunked_s = (int(blocks[-1]) + 1 if len(ready) else limit) * BLOCK_S
+            self._chunked_s = (int(blocks[-1]) + 1) * BLOCK_S if len(ready) else limit_s
             yield _Chunk(blocks, begin_s, self._chunked_s)
         if not len(ready):
-            self._chunked_s = max(self._chunked_s, limit * BLOCK_S)
+            self._chunked_s = max(self._chunked_s, limit_s)
         self._blocks = np.concatenate([ready, later])
 
 

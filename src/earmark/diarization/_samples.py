@@ -33,7 +33,8 @@ class SampleBuffer:
             self._first = before
 
     def cut(self, start: int, stop: int) -> Float:
-        """Samples ``start`` to ``stop``, with zeros behind the end."""
+        """Samples ``start`` to ``stop``, with zeros behind the end; none of them forgotten yet."""
+        assert start >= self._first
         part = self._samples[start - self._first : stop - self._first]
         if len(part) == stop - start:
             return part
