@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from earmark.diarization._evidence import Evidence
 from earmark.diarization._parameters import Parameters
+from earmark.models import product
 from earmark.voiceprints import unit
 
 __all__ = ["assign_units"]
@@ -41,7 +43,7 @@ def _nearest(
 ) -> NDArray[np.int64]:
     scores = np.empty((len(evidence.unit_window), len(centroids)), np.float32)
     for part, vectors in _leaning(evidence, parameters):
-        scores[part] = vectors @ centroids.T
+        scores[part] = product(vectors, centroids)
     labels: NDArray[np.int64] = scores.argmax(axis=1)
     if len(centroids) > 1:
         for i, j in rivals[labels[rivals[:, 0]] == labels[rivals[:, 1]]].tolist():
@@ -54,14 +56,13 @@ def _nearest(
     return labels
 
 
-def _leaning(evidence: Evidence, parameters: Parameters) -> list[tuple[slice, Float]]:
+def _leaning(evidence: Evidence, parameters: Parameters) -> Iterator[tuple[slice, Float]]:
     """Unit vectors in batches; short units lean on the mean of their window's speaker."""
     speaker = evidence.unit_window.astype(np.int64) * 4 + evidence.unit_local
     # A window's units stand together, so a window's speakers lie within one batch of windows.
     edges = np.searchsorted(
         evidence.unit_window, np.arange(0, len(evidence.window_frame) + 256, 256)
     ).tolist()
-    batches = []
     for first, last in pairwise(edges):
         if first == last:
             continue
@@ -72,8 +73,7 @@ def _leaning(evidence: Evidence, parameters: Parameters) -> list[tuple[slice, Fl
         mean = np.zeros((member.max() + 1, own.shape[1]), np.float32)
         np.add.at(mean, member, own * clean)
         trust = np.clip(clean / parameters.unit_sure_s, 0, 1)
-        batches.append((part, unit(trust * own + (1 - trust) * unit(mean)[member])))
-    return batches
+        yield part, unit(trust * own + (1 - trust) * unit(mean)[member])
 
 
 def _means(

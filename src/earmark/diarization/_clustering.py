@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from earmark.diarization._linkage import average_linkage
 from earmark.diarization._parameters import Parameters
+from earmark.models import product
 from earmark.voiceprints import unit
 
 __all__ = ["CountHint", "find_speakers"]
@@ -29,18 +30,20 @@ _STRICTER = (1.1, 1.25, 1.5, 2.0, 4.0, 1e6)  # tried in turn when too few speake
 class CountHint:
     """How many speakers the caller knows there to be: ``least`` to ``most`` (None: no limit)."""
 
-    least: int = 1
+    least: int = 0
     most: int | None = None
 
     def missed(self, found: int) -> str:
         """What to tell the caller when ``found`` speakers are not what was asked for, or ""."""
         if found < self.least:
-            asked = str(self.least) if self.least == self.most else f"at least {self.least}"
+            bound, limit = "at least ", self.least
         elif self.most is not None and found > self.most:
-            asked = str(self.most) if self.least == self.most else f"at most {self.most}"
+            bound, limit = "at most ", self.most
         else:
             return ""
-        return f"There should be {asked} speakers, but speech of {found} was found"
+        asked = f"{'' if self.least == self.most else bound}{limit}"
+        noun = "speaker" if limit == 1 else "speakers"
+        return f"There should be {asked} {noun}, but speech of {found} was found"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +75,7 @@ def find_speakers(
         clusters = _clusters(vectors, length_s, parameters, strictness)
         most = hint.least
     if most is not None and len(clusters.total) > most:
-        clusters = _join(clusters, parameters, 0.0, most)
+        clusters = _join(clusters, parameters, -np.inf, most)
     return unit(clusters.total)
 
 
@@ -120,7 +123,7 @@ def _settle(
     for start in range(0, len(vectors), _GROUP):
         part = slice(start, start + _GROUP)
         group = vectors[part].astype(np.float32)
-        labels[part] = (group @ centroids.T).argmax(axis=1)
+        labels[part] = product(group, centroids).argmax(axis=1)
         np.add.at(total, labels[part], group * length_s[part, None])
     length = np.bincount(labels, weights=length_s, minlength=len(centroids)).astype(np.float32)
     kept = np.flatnonzero(length > 0)
@@ -133,7 +136,7 @@ def _join(
     """Join the likeliest pair of clusters again and again.
 
     Stops at ``most`` clusters, or when no pair is as alike as `Parameters` ask (``strictness``
-    times that; 0 asks nothing).
+    times that; minus infinity asks nothing).
     """
     total, length = clusters.total.copy(), clusters.length_s.copy()
     alive = np.ones(len(total), np.bool_)
@@ -156,7 +159,7 @@ def _join(
 def _likeness(total: Float, length_s: Float, one: int, parameters: Parameters) -> Float:
     """Cosines of cluster ``one`` to all, as multiples of what makes two clusters one speaker."""
     norm = np.linalg.norm(total, axis=1)
-    cosine = total @ total[one] / np.maximum(norm * norm[one], 1e-9)
+    cosine = product(total, total[one : one + 1])[:, 0] / np.maximum(norm * norm[one], 1e-9)
     shorter = np.maximum(np.minimum(length_s, length_s[one]), 0.1)
     asked = np.clip(
         parameters.join / (1 + parameters.join_s / shorter),

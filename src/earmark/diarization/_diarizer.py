@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from numbers import Integral
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -230,8 +231,10 @@ def _usable_cores() -> int:
 
 def _hint(speakers: int | None, least: int | None, most: int | None) -> CountHint:
     for name, value in (("speakers", speakers), ("min_speakers", least), ("max_speakers", most)):
-        if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
-            raise InvalidOption(f"{name} is a whole number from 1 up, not {value}.")
+        if value is None:
+            continue
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise InvalidOption(f"{name} is a whole number from 1 up, not {value!r}.")
     if speakers is not None and (least is not None or most is not None):
         raise InvalidOption(
             "speakers is the exact number of speakers; leave min_speakers and max_speakers out."
@@ -240,7 +243,7 @@ def _hint(speakers: int | None, least: int | None, most: int | None) -> CountHin
         raise InvalidOption(f"min_speakers {least} is more than max_speakers {most}.")
     if speakers is not None:
         least = most = speakers
-    return CountHint(least=least or 1, most=most)
+    return CountHint(least=least or 0, most=most)
 
 
 def _turns(spans: list[Span], labels: list[str], channel: int | None, start: float) -> list[Turn]:

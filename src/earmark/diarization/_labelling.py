@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from earmark.diarization._evidence import CELL_S, Evidence
 from earmark.diarization._grid import FRAME_S, FRAME_START_S, WINDOW_FRAMES, runs
 from earmark.diarization._parameters import Parameters
+from earmark.models import product
 from earmark.voiceprints import unit
 
 __all__ = ["Labels", "count_talkers", "label_frames"]
@@ -116,7 +117,7 @@ def _sliding_fit(
     fit = np.zeros((len(cells), len(centroids)), np.float32)
     if low == high:
         return fit
-    cosine = unit(evidence.cell_vector[low:high].astype(np.float32)) @ centroids.T
+    cosine = product(unit(evidence.cell_vector[low:high].astype(np.float32)), centroids)
     likely = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / np.float32(temperature))
     likely /= likely.sum(axis=1, keepdims=True)
     place = np.searchsorted(evidence.cell[low:high], cells)

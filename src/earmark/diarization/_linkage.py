@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.models import product
+
 __all__ = ["average_linkage"]
 
 
@@ -16,7 +18,8 @@ def average_linkage(vectors: NDArray[np.float32], limit: float) -> NDArray[np.in
     (Murtagh 1983): two clusters that are each other's nearest are joined whatever the rest does.
     """
     count = len(vectors)
-    distance = 1 - vectors @ vectors.T
+    cosine = product(vectors, vectors)
+    distance = 1 - np.maximum(cosine, cosine.T)  # the same both ways to the last bit
     np.fill_diagonal(distance, np.inf)
     size = np.ones(count)
     parent = np.arange(count)

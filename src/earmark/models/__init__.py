@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         read_catalogue,
     )
     from earmark.models._files import State
+    from earmark.models._product import product
     from earmark.models._sessions import Provider, load_session
     from earmark.models._store import ModelState, ModelStore, OnPull, PullProgress
 
@@ -37,12 +38,14 @@ __all__ = [
     "State",
     "catalogue",
     "load_session",
+    "product",
     "read_catalogue",
 ]
 
 _HOMES = {
     "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue", "read_catalogue"),
     "_files": ("State",),
+    "_product": ("product",),
     "_sessions": ("Provider", "load_session"),
     "_store": ("ModelState", "ModelStore", "OnPull", "PullProgress"),
 }

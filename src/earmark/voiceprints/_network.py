@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.models import ModelStore, Provider, load_session
+from earmark.models import ModelStore, Provider, load_session, product
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -108,7 +108,7 @@ class EmbeddingNetwork:
         mean = sums.first / count
         variance = (sums.second - count * mean * mean) / np.maximum(count - 1, 1)
         deviation = np.sqrt(np.maximum(variance, 0) + np.float32(self.epsilon))
-        return unit(np.concatenate([mean, deviation], axis=1) @ self.weight.T + self.bias)
+        return unit(product(np.concatenate([mean, deviation], axis=1), self.weight) + self.bias)
 
 
 def unit(rows: Float) -> Float:
