@@ -74,7 +74,7 @@ PEERS = {
             licence="Apache-2.0",
             installs=(("sherpa-onnx==2.0.1", "onnx", "soundfile"),),
             models=("segmentation-3.0", "campplus"),
-            note="given segmentation-3.0 and CAM++, clustering threshold 0.5",
+            note="given segmentation-3.0 and CAM++, clustering threshold tuned (0.8)",
         ),
         Peer(
             name="pyannote",
