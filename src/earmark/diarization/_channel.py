@@ -15,7 +15,7 @@ from earmark.diarization._grid import FRAME_S, FRAME_START_S, runs
 from earmark.diarization._labelling import Labels, count_talkers, label_frames
 from earmark.diarization._parameters import Parameters
 
-__all__ = ["Channel", "Span", "label_channel"]
+__all__ = ["Channel", "Span", "find_voices", "label_channel"]
 
 Float = NDArray[np.float32]
 
@@ -49,19 +49,23 @@ class Channel:
 
 def label_channel(evidence: Evidence, hint: CountHint, parameters: Parameters) -> Channel:
     """Find the speakers in ``evidence`` and say when each talks."""
+    speakers, centroids = find_voices(evidence, hint, parameters)
     talkers = count_talkers(evidence, parameters)
-    units = _clustered_units(evidence, parameters)
-    # Windows overlap: every second of speech stands in several of them.
-    depth = float(evidence.depth[evidence.depth > 0].mean())
-    length_s = evidence.unit_clean_s / np.float32(depth)
-    if len(units):
-        centroids = find_speakers(evidence.unit_vector[units], length_s[units], hint, parameters)
-        speakers, centroids = assign_units(evidence, centroids, parameters)
-    else:  # nobody was ever alone: one speaker at most can be told
-        centroids = np.zeros((1, evidence.unit_vector.shape[1]), np.float32)
-        speakers = np.zeros(len(evidence.unit_window), np.int64)
     labels = label_frames(evidence, talkers, speakers, centroids, parameters)
-    return _channel(evidence, labels, speakers, centroids, length_s)
+    return _channel(evidence, labels, speakers, centroids)
+
+
+def find_voices(
+    evidence: Evidence, hint: CountHint, parameters: Parameters
+) -> tuple[NDArray[np.int64], Float]:
+    """The speaker of each unit [U], and what the speakers sound like [K, D]; K is 1 or more."""
+    units = _clustered_units(evidence, parameters)
+    if not len(units):  # nobody was ever alone: one speaker at most can be told
+        nothing = np.zeros((1, evidence.unit_vector.shape[1]), np.float32)
+        return np.zeros(len(evidence.unit_window), np.int64), nothing
+    length_s = _unit_seconds(evidence)
+    centroids = find_speakers(evidence.unit_vector[units], length_s[units], hint, parameters)
+    return assign_units(evidence, centroids, parameters)
 
 
 def _clustered_units(evidence: Evidence, parameters: Parameters) -> NDArray[np.int64]:
@@ -71,19 +75,26 @@ def _clustered_units(evidence: Evidence, parameters: Parameters) -> NDArray[np.i
     return enough if len(enough) else np.flatnonzero(embedded)
 
 
+def _unit_seconds(evidence: Evidence) -> Float:
+    """How much of the recording's clean speech each unit stands for [U].
+
+    Windows overlap: every second of speech stands in several of them.
+    """
+    depth = float(evidence.depth[evidence.depth > 0].mean())
+    return evidence.unit_clean_s / np.float32(depth)
+
+
 def _channel(
-    evidence: Evidence,
-    labels: Labels,
-    speakers: NDArray[np.int64],
-    centroids: Float,
-    length_s: Float,
+    evidence: Evidence, labels: Labels, speakers: NDArray[np.int64], centroids: Float
 ) -> Channel:
     count = len(centroids)
     confidence = certainty(evidence, labels)
     found = [runs(labels.active[:, k]) for k in range(count)]
     alone = [runs(labels.first == k) for k in range(count)]
     order = sorted((k for k in range(count) if len(found[k])), key=lambda k: (found[k][0, 0], k))
-    heard = np.bincount(speakers, weights=length_s, minlength=count).astype(np.float32)
+    heard = np.bincount(speakers, weights=_unit_seconds(evidence), minlength=count).astype(
+        np.float32
+    )
 
     def spans(stretches: list[NDArray[np.int64]]) -> list[Span]:
         made = [
