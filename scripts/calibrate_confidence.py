@@ -27,7 +27,7 @@ from earmark.bench._matching import best_matching
 from earmark.diarization import Turn
 from earmark.diarization._analysis import Analysis
 from earmark.diarization._certainty import FEATURES, frame_features
-from earmark.diarization._channel import find_voices
+from earmark.diarization._channel import find_voices, with_second_opinion
 from earmark.diarization._clustering import CountHint
 from earmark.diarization._grid import FRAME_S, FRAME_START_S
 from earmark.diarization._labelling import count_talkers, label_frames
@@ -114,6 +114,7 @@ def _frames(recording: Recording, analysis: Analysis, parameters: Parameters) ->
             analysis.push(block[0])
     evidence = analysis.finish()
     speakers, centroids = find_voices(evidence, CountHint(), parameters)
+    evidence = with_second_opinion(evidence)
     talkers = count_talkers(evidence, parameters)
     labels = label_frames(evidence, talkers, speakers, centroids, parameters)
     return Frames(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from earmark.diarization._evidence import CELL_BLOCKS, Evidence, EvidenceBuilder
 from earmark.diarization._grid import (
+    BLOCK_S,
     FRAME_S,
     FRAME_SAMPLES,
     FRAME_START_S,
@@ -21,7 +22,7 @@ from earmark.diarization._grid import (
 )
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import Parameters
-from earmark.diarization._pooling import BLOCK_S, Pooler, Row
+from earmark.diarization._pooling import Pooler, Row
 from earmark.diarization._samples import SampleBuffer
 from earmark.diarization._units import cut_units
 
@@ -150,5 +151,7 @@ class Analysis:
         for (kind, key), vector in self._pooler.collect():
             if kind == "unit":
                 self._evidence.set_unit(key, vector)
-            else:
+            elif kind == "cell":
                 self._evidence.set_cell(key, vector)
+            else:
+                self._evidence.set_scores(key, vector)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from earmark.diarization._evidence import Evidence
 from earmark.diarization._grid import FRAME_S, FRAME_START_S, runs
 from earmark.diarization._labelling import Labels, count_talkers, label_frames
 from earmark.diarization._parameters import Parameters
+from earmark.diarization._probe import second_opinion
 
-__all__ = ["Channel", "Span", "find_voices", "label_channel"]
+__all__ = ["Channel", "Span", "find_voices", "label_channel", "with_second_opinion"]
 
 Float = NDArray[np.float32]
 
@@ -50,9 +51,18 @@ class Channel:
 def label_channel(evidence: Evidence, hint: CountHint, parameters: Parameters) -> Channel:
     """Find the speakers in ``evidence`` and say when each talks."""
     speakers, centroids = find_voices(evidence, hint, parameters)
+    evidence = with_second_opinion(evidence)
     talkers = count_talkers(evidence, parameters)
     labels = label_frames(evidence, talkers, speakers, centroids, parameters)
     return _channel(evidence, labels, speakers, centroids)
+
+
+def with_second_opinion(evidence: Evidence) -> Evidence:
+    """The same evidence with the probe's view of speech and overlap taken in."""
+    speech, overlap = second_opinion(
+        evidence.speech, evidence.overlap, evidence.scores.astype(np.float32)
+    )
+    return replace(evidence, speech=speech, overlap=overlap)
 
 
 def find_voices(

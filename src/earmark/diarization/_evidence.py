@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.diarization._grid import WINDOW_FRAMES, frames_before
+from earmark.diarization._grid import (
+    BLOCK_S,
+    FRAME_S,
+    FRAME_START_S,
+    WINDOW_FRAMES,
+    frames_before,
+)
 from earmark.diarization._segmentation import CLASS_SPEAKERS, LOCAL_SPEAKERS
 from earmark.diarization._units import Unit
 
@@ -26,7 +32,8 @@ class Evidence:
     """About 30 MB per hour of audio. T frames, W windows, U units, C cells, D dimensions.
 
     Frames: ``speech`` and ``overlap`` float32 [T], the probabilities that somebody and that two
-    people speak; ``depth`` uint8 [T], how many windows saw the frame.
+    people speak; ``depth`` uint8 [T], how many windows saw the frame; ``scores`` float16 [T, n],
+    what the probe said of it, NaN where nothing was embedded.
     Windows: ``window_frame`` int32 [W], the first frame; ``local`` uint8 [W, 589, 3], how active
     each of the window's speakers is, in 1/255.
     Units: ``unit_window`` int32 [U], ``unit_local`` uint8 [U], ``unit_span`` int16 [U, 2], first
@@ -40,6 +47,7 @@ class Evidence:
     speech: Float
     overlap: Float
     depth: NDArray[np.uint8]
+    scores: NDArray[np.float16]
     window_frame: NDArray[np.int32]
     local: NDArray[np.uint8]
     unit_window: NDArray[np.int32]
@@ -63,6 +71,7 @@ class EvidenceBuilder:
         self._unit_vectors: dict[int, NDArray[np.float16]] = {}
         self._cells: set[int] = set()
         self._cell_vectors: dict[int, NDArray[np.int8]] = {}
+        self._scores = np.zeros((0, 1, 2), np.float16)  # per block of 80 ms
         self._frames = 0
         self._dimensions = 0
 
@@ -109,6 +118,15 @@ class EvidenceBuilder:
         self._dimensions = len(vector)
         self._cell_vectors[cell] = np.rint(vector * (127 / np.abs(vector).max())).astype(np.int8)
 
+    def set_scores(self, block: int, scores: Float) -> None:
+        """Store what the probe says of a block of 80 ms: [frames, n]."""
+        missing = block + 1 - len(self._scores)
+        if missing > 0:
+            room = (max(missing, len(self._scores) // 2), *scores.shape)
+            fresh = np.full(room, np.nan, np.float16)
+            self._scores = np.concatenate([self._scores, fresh]) if len(self._scores) else fresh
+        self._scores[block] = scores
+
     def build(self, *, duration: float) -> Evidence:
         """All of it, for a recording of ``duration`` seconds; the builder is empty afterwards."""
         frames = min(self._frames, frames_before(duration))  # a short recording fills no window
@@ -131,6 +149,7 @@ class EvidenceBuilder:
             speech=np.ascontiguousarray(means[:, 0]),
             overlap=np.ascontiguousarray(means[:, 1]),
             depth=depth.copy(),
+            scores=self._scores_by_frame(frames),
             window_frame=np.array(self._window_frame, np.int32),
             local=local,
             unit_window=table[:, 0].astype(np.int32),
@@ -141,6 +160,16 @@ class EvidenceBuilder:
             cell=np.array(cells, np.int32),
             cell_vector=cell_vector,
         )
+
+    def _scores_by_frame(self, frames: int) -> NDArray[np.float16]:
+        """The scores nearest to the frames' centres [T, n]."""
+        blocks, per_block, kinds = self._scores.shape
+        times = (np.arange(frames) + 0.5) * FRAME_S + FRAME_START_S
+        places = np.rint(times * (per_block / BLOCK_S)).astype(np.int64)
+        found = np.full((frames, kinds), np.nan, np.float16)
+        inside = places < blocks * per_block
+        found[inside] = self._scores.reshape(-1, kinds)[places[inside]]
+        return found
 
     def _reserve(self, frames: int) -> None:
         """Make room for ``frames`` frames."""

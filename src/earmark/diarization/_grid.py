@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "BLOCK_S",
     "FRAME_S",
     "FRAME_SAMPLES",
     "FRAME_START_S",
@@ -17,6 +18,9 @@ __all__ = [
     "frames_before",
     "runs",
 ]
+
+#: The grid of what is embedded.
+BLOCK_S = 0.08
 
 FRAME_SAMPLES = 270
 FRAME_S = FRAME_SAMPLES / 16000

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Self
 
+from earmark.diarization._probe import NETWORK, Probe, score_speech
 from earmark.diarization._segmentation import Segmenter
 from earmark.models import ModelStore, Provider
 from earmark.voiceprints import EmbeddingNetwork, FilterBank
@@ -21,6 +22,8 @@ class Models:
     segmenter: Segmenter
     features: FilterBank
     networks: Sequence[EmbeddingNetwork]
+    probed: int  # which of the networks the probe listens to
+    probe: Probe = score_speech
 
     @classmethod
     def load(
@@ -37,4 +40,5 @@ class Models:
             segmenter=segmenter.result(),
             features=features,
             networks=[network.result() for network in loading],
+            probed=networks.index(NETWORK),
         )

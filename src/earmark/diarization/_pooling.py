@@ -16,18 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.diarization._grid import runs
+from earmark.diarization._grid import BLOCK_S, runs
 from earmark.diarization._models import Models
 from earmark.diarization._samples import SampleBuffer
 from earmark.voiceprints import EmbeddingNetwork, Sums, pool, unit
 
-__all__ = ["BLOCK_S", "Pooler", "Row"]
+__all__ = ["Pooler", "Row"]
 
 Float = NDArray[np.float32]
 Int = NDArray[np.int64]
 Key = tuple[str, int]
-
-BLOCK_S = 0.08
 
 _BLOCK_SAMPLES = 1280
 _BLOCK_TICKS = 8  # feature frames
@@ -72,11 +70,25 @@ class _Chunk:
         return row.begin_s < self.end_s and self.begin_s < row.end_s
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Heard:
+    """What the networks make of a chunk.
+
+    ``vectors`` [rows, D] are the embeddings of the rows inside it, ``parts`` the networks' sums of
+    the others, ``scores`` [blocks, frames, n] what the probe says.
+    """
+
+    vectors: Float
+    parts: list[Sums]
+    scores: Float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
     """A chunk under way: the rows inside it, and those that reach past it."""
 
-    future: Future[tuple[Float, list[Sums]]]
+    chunk: _Chunk
+    future: Future[_Heard]
     whole: list[Row]
     parts: list[Row]
 
@@ -130,18 +142,24 @@ class Pooler:
             ]
             lead = int(chunk.blocks[0]) - first
             future = self._executor.submit(_embed, self._models, chunk, audio, lead, whole, parts)
-            tasks.append(_Task(future, whole, parts))
+            tasks.append(_Task(chunk, future, whole, parts))
         self._rows = [row for row in self._rows if row.end_s > self._chunked_s]
         self._batches.append((tasks, self._chunked_s))
 
     def collect(self) -> Iterator[tuple[Key, Float]]:
-        """Wait for the oldest batch; yield key and unit-norm embedding [D] of completed rows."""
+        """Wait for the oldest batch; yield what is complete.
+
+        That is the key and the unit-norm embedding [D] of a row, or ("block", number) and the
+        probe's scores [frames, n] of a block.
+        """
         tasks, chunked_s = self._batches.pop(0)
         for task in tasks:
-            vectors, sums = task.future.result()
-            yield from zip((row.key for row in task.whole), vectors, strict=True)
+            heard = task.future.result()
+            yield from zip((row.key for row in task.whole), heard.vectors, strict=True)
+            blocks = (("block", block) for block in task.chunk.blocks.tolist())
+            yield from zip(blocks, heard.scores, strict=True)
             for i, row in enumerate(task.parts):
-                part = [_pick(each, [i]) for each in sums]
+                part = [_pick(each, [i]) for each in heard.parts]
                 if row.key in self._partial:
                     _, before = self._partial[row.key]
                     part = [_add(a, b) for a, b in zip(before, part, strict=True)]
@@ -175,21 +193,26 @@ def _embed(
     lead: int,
     whole: list[Row],
     parts: list[Row],
-) -> tuple[Float, list[Sums]]:
-    """Embeddings [rows, D] of the rows inside ``chunk``, and the sums of the others."""
+) -> _Heard:
+    """Run the networks over ``chunk``."""
     heard = np.concatenate([models.features(stretch) for stretch in audio])
     rows = whole + parts
     inside, outside = list(range(len(whole))), list(range(len(whole), len(rows)))
-    sums = [
-        pool(
-            network.frame_map(heard),
-            _intervals(chunk, rows, _BLOCK_TICKS // network.subsampling, lead),
-            len(rows),
-        )
-        for network in models.networks
-    ]
-    vectors = _vectors(models.networks, [_pick(each, inside) for each in sums])
-    return vectors, [_pick(each, outside) for each in sums]
+    sums = []
+    scores = np.zeros((len(chunk.blocks), 0, 0), np.float32)
+    for i, network in enumerate(models.networks):
+        frames = network.frame_map(heard)
+        per_block = _BLOCK_TICKS // network.subsampling
+        sums.append(pool(frames, _intervals(chunk, rows, per_block, lead), len(rows)))
+        if i == models.probed:
+            first, count = lead * per_block, len(chunk.blocks)
+            own = models.probe(frames)[first : first + count * per_block]
+            scores = own.reshape(count, per_block, -1)
+    return _Heard(
+        vectors=_vectors(models.networks, [_pick(each, inside) for each in sums]),
+        parts=[_pick(each, outside) for each in sums],
+        scores=scores,
+    )
 
 
 def _intervals(chunk: _Chunk, rows: list[Row], per_block: int, lead: int) -> Int:
