@@ -19,7 +19,7 @@ from earmark.diarization._parameters import Parameters
 from earmark.models import product
 from earmark.voiceprints import unit
 
-__all__ = ["Labels", "count_talkers", "label_frames"]
+__all__ = ["Labels", "count_talkers", "label_frames", "without_flicker"]
 
 Float = NDArray[np.float32]
 
@@ -82,7 +82,29 @@ def label_frames(
         margin[start:stop] = _margin(ranked, wanted)
         if count == 1:  # nobody else to be mistaken for
             margin[start:stop] += parameters.sliding_weight
+    active = without_flicker(active, parameters.shortest)
+    alone = without_flicker(first[:, None] == np.arange(count), parameters.shortest) & active
+    first = np.where(alone.any(axis=1), alone.argmax(axis=1), -1).astype(np.int16)
     return Labels(active=active, first=first, margin=margin)
+
+
+def without_flicker(active: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]:
+    """``active`` [T, K] without turns of fewer than ``shortest`` frames, nor such pauses.
+
+    A pause is filled only while everybody is silent.
+    """
+    steady = active.copy()
+    for lane in steady.T:
+        for first, last in runs(lane).tolist():
+            if last - first < shortest:
+                lane[first:last] = False
+    silent: NDArray[np.bool_] = ~steady.any(axis=1)
+    for lane in steady.T:
+        for first, last in runs(~lane).tolist():
+            inside = first > 0 and last < len(lane)
+            if inside and last - first < shortest and silent[first:last].all():
+                lane[first:last] = True
+    return steady
 
 
 def _local_activity(

@@ -18,12 +18,15 @@ class Parameters:
 
     #: speech begins in a stretch above `speech_off` that passes `speech_on` somewhere ...
     speech_on: float = 0.5
-    speech_off: float = 0.35
+    speech_off: float = 0.4
     #: ... and goes on this many frames longer
     hangover: int = 1
     #: likewise, two people speak at once
-    overlap_on: float = 0.4
-    overlap_off: float = 0.35
+    overlap_on: float = 0.5
+    overlap_off: float = 0.45
+
+    #: turns, and pauses of one speaker, of fewer frames than this are flicker
+    shortest: int = 9
 
     #: a window's turn is cut into units no longer than this
     unit_s: float = 2.0
@@ -32,7 +35,7 @@ class Parameters:
     #: units with this much clean speech are clustered ...
     unit_clean_s: float = 0.8
     #: ... and ones with less than this lean on the mean of their window's speaker
-    unit_sure_s: float = 1.0
+    unit_sure_s: float = 0.8
     #: units with less than this have no embedding of their own
     unit_least_s: float = 0.2
 
