@@ -98,7 +98,7 @@ def without_flicker(active: NDArray[np.bool_], shortest: int) -> NDArray[np.bool
         for first, last in runs(lane).tolist():
             if last - first < shortest:
                 lane[first:last] = False
-    silent: NDArray[np.bool_] = ~steady.any(axis=1)
+    silent = np.logical_not(steady.any(axis=1))
     for lane in steady.T:
         for first, last in runs(~lane).tolist():
             inside = first > 0 and last < len(lane)
