@@ -197,14 +197,14 @@ def probabilities(evidence: Evidence, speech: list[float], overlap: list[float])
 
 
 def test_speech_needs_a_peak_and_lasts_a_little_longer(evidence: Evidence) -> None:
-    speech = [0.1, 0.4, 0.4, 0.1, 0.1, 0.4, 0.6, 0.4, 0.1, 0.1]
+    speech = [0.1, 0.45, 0.45, 0.1, 0.1, 0.45, 0.6, 0.45, 0.1, 0.1]
     given = probabilities(evidence, speech, [0.0] * 10)
     assert count_talkers(given, ACCURATE).tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 0]
 
 
 def test_overlap_needs_speech(evidence: Evidence) -> None:
     speech = [0.9] * 4 + [0.1] * 4
-    overlap = [0.1, 0.37, 0.5, 0.1, 0.1, 0.5, 0.5, 0.1]
+    overlap = [0.1, 0.47, 0.6, 0.1, 0.1, 0.6, 0.6, 0.1]
     given = probabilities(evidence, speech, overlap)
     assert count_talkers(given, ACCURATE).tolist() == [1, 2, 2, 1, 1, 0, 0, 0]
 
