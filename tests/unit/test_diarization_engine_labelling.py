@@ -17,7 +17,7 @@ from earmark.diarization._clustering import CountHint
 from earmark.diarization._evidence import Evidence
 from earmark.diarization._grid import FRAME_S, FRAME_START_S
 from earmark.diarization._labelling import count_talkers, label_frames
-from earmark.diarization._parameters import ACCURATE
+from earmark.diarization._parameters import ACCURATE, Parameters
 from engine import Said, conversation, voices
 
 Float = NDArray[np.float32]
@@ -199,14 +199,16 @@ def probabilities(evidence: Evidence, speech: list[float], overlap: list[float])
 def test_speech_needs_a_peak_and_lasts_a_little_longer(evidence: Evidence) -> None:
     speech = [0.1, 0.45, 0.45, 0.1, 0.1, 0.45, 0.6, 0.45, 0.1, 0.1]
     given = probabilities(evidence, speech, [0.0] * 10)
-    assert count_talkers(given, ACCURATE).tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 0]
+    parameters = Parameters(speech_on=0.5, speech_off=0.4, hangover=1)
+    assert count_talkers(given, parameters).tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 0]
 
 
 def test_overlap_needs_speech(evidence: Evidence) -> None:
     speech = [0.9] * 4 + [0.1] * 4
     overlap = [0.1, 0.47, 0.6, 0.1, 0.1, 0.6, 0.6, 0.1]
     given = probabilities(evidence, speech, overlap)
-    assert count_talkers(given, ACCURATE).tolist() == [1, 2, 2, 1, 1, 0, 0, 0]
+    parameters = Parameters(speech_on=0.5, hangover=1, overlap_on=0.5, overlap_off=0.45)
+    assert count_talkers(given, parameters).tolist() == [1, 2, 2, 1, 1, 0, 0, 0]
 
 
 def test_nobody_says_anything() -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from earmark.diarization._grid import BLOCK_S
 from earmark.diarization._models import Models
-from earmark.diarization._pooling import BLOCK_S, Key, Pooler, Row
+from earmark.diarization._pooling import Key, Pooler, Row
 from earmark.diarization._samples import SampleBuffer
 from earmark.voiceprints import unit
 from engine import models, samples

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from earmark.diarization._grid import FRAME_S, FRAME_START_S, frames_before, runs
-from earmark.diarization._parameters import ACCURATE
+from earmark.diarization._parameters import Parameters
 from earmark.diarization._segmentation import CLASS_SPEAKERS
 from earmark.diarization._units import Unit, cut_units
 
 Float = NDArray[np.float32]
 NOBODY, A, B, AB = 0, 1, 2, 4
+CUTS = Parameters(unit_s=2.0, pause_s=0.3)
 
 
 def window(*stretches: tuple[int, int]) -> Float:
@@ -51,40 +52,40 @@ def test_frames_before_a_time_have_their_centres_there(end_s: float, frames: int
 
 
 def test_a_turn_is_cut_into_equal_units_of_two_seconds_at_most() -> None:
-    units = cut_units(window((NOBODY, 20), (A, 300), (NOBODY, 30)), ACCURATE)
+    units = cut_units(window((NOBODY, 20), (A, 300), (NOBODY, 30)), CUTS)
     assert spans(units) == [(0, 20, 120), (0, 120, 220), (0, 220, 320)]
     assert all(unit.clean.tolist() == [[unit.first, unit.last]] for unit in units)
     assert units[0].clean_s == pytest.approx(100 * FRAME_S)
 
 
 def test_a_short_pause_does_not_end_a_turn_and_is_not_clean() -> None:
-    units = cut_units(window((A, 30), (NOBODY, 17), (A, 30)), ACCURATE)
+    units = cut_units(window((A, 30), (NOBODY, 17), (A, 30)), CUTS)
     assert spans(units) == [(0, 0, 77)]
     assert units[0].clean.tolist() == [[0, 30], [47, 77]]
     assert units[0].clean_s == pytest.approx(60 * FRAME_S)
 
 
 def test_a_long_pause_ends_a_turn() -> None:
-    units = cut_units(window((A, 30), (NOBODY, 18), (A, 30)), ACCURATE)
+    units = cut_units(window((A, 30), (NOBODY, 18), (A, 30)), CUTS)
     assert spans(units) == [(0, 0, 30), (0, 48, 78)]
 
 
 def test_somebody_else_ends_a_turn_however_short() -> None:
-    units = cut_units(window((A, 30), (B, 5), (A, 30)), ACCURATE)
+    units = cut_units(window((A, 30), (B, 5), (A, 30)), CUTS)
     assert spans(units) == [(0, 0, 30), (0, 35, 65), (1, 30, 35)]
 
 
 def test_overlap_belongs_to_both_and_is_clean_for_neither() -> None:
-    units = cut_units(window((A, 40), (AB, 20), (B, 40)), ACCURATE)
+    units = cut_units(window((A, 40), (AB, 20), (B, 40)), CUTS)
     assert spans(units) == [(0, 0, 60), (1, 40, 100)]
     assert [unit.clean.tolist() for unit in units] == [[[0, 40]], [[60, 100]]]
 
 
 def test_all_overlap_leaves_units_without_clean_speech() -> None:
-    units = cut_units(window((AB, 50)), ACCURATE)
+    units = cut_units(window((AB, 50)), CUTS)
     assert spans(units) == [(0, 0, 50), (1, 0, 50)]
     assert all(unit.clean_s == 0 and unit.clean.shape == (0, 2) for unit in units)
 
 
 def test_silence_has_no_units() -> None:
-    assert cut_units(window((NOBODY, 589)), ACCURATE) == []
+    assert cut_units(window((NOBODY, 589)), CUTS) == []
