@@ -58,7 +58,12 @@ def models_tables() -> str:
         for source in [model.package_source]
     )
     built = (
-        (f"`{model.id}`", model.task, ", ".join(f"`{i}`" for i in model.inputs), model.licence)
+        (
+            f"`{model.id}`",
+            model.task,
+            ", ".join(f"`{i}`" for i in model.inputs) or "–",
+            model.licence,
+        )
         for model in models
         if not isinstance(model, Fetched)
     )

@@ -83,7 +83,7 @@ class Fetched:
 class Derived:
     """A file that ``builder`` makes from other models; ``format`` is its file name extension.
 
-    Licence and attribution are those of the files it comes from.
+    Licence and attribution are those of the files it comes from, or its own if there are none.
     """
 
     id: str
@@ -148,12 +148,10 @@ def read_catalogue(text: str) -> Catalogue:
         entry = dict(fields)
         inputs = tuple(entry.pop("inputs"))
         origins = [models[name] for name in inputs]
-        models[entry["id"]] = Derived(
-            **entry,
-            inputs=inputs,
-            licence=" AND ".join(dict.fromkeys(origin.licence for origin in origins)),
-            attribution="; ".join(dict.fromkeys(origin.attribution for origin in origins)),
-        )
+        if origins:
+            entry["licence"] = " AND ".join(dict.fromkeys(o.licence for o in origins))
+            entry["attribution"] = "; ".join(dict.fromkeys(o.attribution for o in origins))
+        models[entry["id"]] = Derived(**entry, inputs=inputs)
     return Catalogue(models.values())
 
 
