@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from earmark.diarization._grid import (
     BLOCK_S,
@@ -59,6 +62,25 @@ class Evidence:
     cell_vector: NDArray[np.int8]
 
 
+class _Rows:
+    """An array [n, ...] that grows in place: many small arrays, or copies, cost twice the room."""
+
+    def __init__(self, kind: DTypeLike, *shape: int) -> None:
+        self._rows = np.zeros((0, *shape), kind)
+
+    def set(self, row: int, values: NDArray[np.generic]) -> None:
+        """Put ``values`` into a row; rows that are never set stay zero."""
+        if row >= len(self._rows):
+            room = max(row + 1, len(self._rows) + max(256, len(self._rows) // 8))
+            self._rows.resize((room, *values.shape), refcheck=False)
+        self._rows[row] = values
+
+    def take(self, rows: int) -> NDArray[Any]:
+        """The first ``rows`` rows; nothing can be set afterwards."""
+        self._rows.resize((rows, *self._rows.shape[1:]), refcheck=False)
+        return self._rows
+
+
 class EvidenceBuilder:
     """Evidence under construction."""
 
@@ -66,14 +88,13 @@ class EvidenceBuilder:
         self._sums = np.zeros((0, 2), np.float32)  # of speech and overlap
         self._depth = np.zeros(0, np.uint8)
         self._window_frame: list[int] = []
-        self._local: list[NDArray[np.uint8]] = []
-        self._units: list[tuple[int, int, int, int, float]] = []
-        self._unit_vectors: dict[int, NDArray[np.float16]] = {}
-        self._cells: set[int] = set()
-        self._cell_vectors: dict[int, NDArray[np.int8]] = {}
+        self._local = _Rows(np.uint8, WINDOW_FRAMES, LOCAL_SPEAKERS)
+        self._units = array("d")  # five numbers each
+        self._unit_vectors = _Rows(np.float16, 0)
+        self._cells = array("i")  # ascending
+        self._cell_vectors = _Rows(np.int8, 0)
         self._scores = np.zeros((0, 1, 2), np.float16)  # per block of 80 ms
         self._frames = 0
-        self._dimensions = 0
 
     def add_window(self, frame: int, probabilities: Float, units: list[Unit]) -> int:
         """Add a window that begins at ``frame``; returns the index of its first unit."""
@@ -82,10 +103,11 @@ class EvidenceBuilder:
         self._sums[part, 0] += 1 - probabilities[:, 0]
         self._sums[part, 1] += probabilities[:, _PAIR].sum(axis=1)
         self._depth[part] += 1
-        window, first = len(self._window_frame), len(self._units)
+        window, first = len(self._window_frame), len(self._units) // 5
         self._window_frame.append(frame)
-        self._local.append(np.rint(probabilities @ CLASS_SPEAKERS * 255).astype(np.uint8))
-        self._units += [(window, u.local, u.first, u.last, u.clean_s) for u in units]
+        self._local.set(window, np.rint(probabilities @ CLASS_SPEAKERS * 255).astype(np.uint8))
+        for one in units:
+            self._units.extend((window, one.local, one.first, one.last, one.clean_s))
         return first
 
     def speech_between(self, first: Float, last: Float) -> Float:
@@ -102,21 +124,20 @@ class EvidenceBuilder:
         )
 
     def add_cell(self, cell: int) -> bool:
-        """Note that a cell has speech; False when that is known already."""
-        if cell in self._cells:
+        """Note that a cell, none before the last one, has speech; False when that is known."""
+        if self._cells and cell == self._cells[-1]:
             return False
-        self._cells.add(cell)
+        self._cells.append(cell)
         return True
 
     def set_unit(self, unit: int, vector: Float) -> None:
         """Store a unit's embedding [D]."""
-        self._dimensions = len(vector)
-        self._unit_vectors[unit] = vector.astype(np.float16)
+        self._unit_vectors.set(unit, vector.astype(np.float16))
 
     def set_cell(self, cell: int, vector: Float) -> None:
         """Store a cell's embedding [D]."""
-        self._dimensions = len(vector)
-        self._cell_vectors[cell] = np.rint(vector * (127 / np.abs(vector).max())).astype(np.int8)
+        scaled = np.rint(vector * (127 / np.abs(vector).max())).astype(np.int8)
+        self._cell_vectors.set(bisect_left(self._cells, cell), scaled)
 
     def set_scores(self, block: int, scores: Float) -> None:
         """Store what the probe says of a block of 80 ms: [frames, n]."""
@@ -131,17 +152,6 @@ class EvidenceBuilder:
         """All of it, for a recording of ``duration`` seconds; the builder is empty afterwards."""
         frames = min(self._frames, frames_before(duration))  # a short recording fills no window
         table = np.array(self._units, np.float64).reshape(-1, 5)
-        unit_vector = np.zeros((len(table), self._dimensions), np.float16)
-        while self._unit_vectors:
-            unit, vector = self._unit_vectors.popitem()
-            unit_vector[unit] = vector
-        cells = sorted(self._cell_vectors)
-        cell_vector = np.zeros((len(cells), self._dimensions), np.int8)
-        for i, cell in enumerate(cells):
-            cell_vector[i] = self._cell_vectors.pop(cell)
-        local = np.zeros((len(self._local), WINDOW_FRAMES, LOCAL_SPEAKERS), np.uint8)
-        for i in reversed(range(len(self._local))):
-            local[i] = self._local.pop()
         depth = self._depth[:frames]
         means = self._sums[:frames] / np.maximum(depth, 1)[:, None]
         return Evidence(
@@ -151,14 +161,14 @@ class EvidenceBuilder:
             depth=depth.copy(),
             scores=self._scores_by_frame(frames),
             window_frame=np.array(self._window_frame, np.int32),
-            local=local,
+            local=self._local.take(len(self._window_frame)),
             unit_window=table[:, 0].astype(np.int32),
             unit_local=table[:, 1].astype(np.uint8),
             unit_span=table[:, 2:4].astype(np.int16),
             unit_clean_s=table[:, 4].astype(np.float32),
-            unit_vector=unit_vector,
-            cell=np.array(cells, np.int32),
-            cell_vector=cell_vector,
+            unit_vector=self._unit_vectors.take(len(table)),
+            cell=np.array(self._cells, np.int32),
+            cell_vector=self._cell_vectors.take(len(self._cells)),
         )
 
     def _scores_by_frame(self, frames: int) -> NDArray[np.float16]:
