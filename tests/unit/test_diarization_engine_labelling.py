@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from earmark.diarization import _labelling
+from earmark.diarization import _grid
 from earmark.diarization._assignment import assign_units
+from earmark.diarization._certainty import certainty
 from earmark.diarization._channel import Channel, Span, label_channel
 from earmark.diarization._clustering import CountHint
 from earmark.diarization._evidence import Evidence
 from earmark.diarization._grid import FRAME_S, FRAME_START_S
-from earmark.diarization._labelling import count_talkers, label_frames
+from earmark.diarization._labelling import Labels, count_talkers, label_frames
 from earmark.diarization._parameters import ACCURATE, Parameters
+from earmark.diarization._probe import second_opinion
 from engine import Said, conversation, voices
 
 Float = NDArray[np.float32]
@@ -167,15 +169,38 @@ def test_tiles_do_not_show(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) 
     speakers, centroids = assign_units(evidence, PEOPLE, ACCURATE)
     talkers = count_talkers(evidence, ACCURATE)
 
-    def label() -> _labelling.Labels:
+    def label() -> Labels:
         return label_frames(evidence, talkers, speakers, centroids, ACCURATE)
 
     whole = label()
-    monkeypatch.setattr(_labelling, "_TILE", 101)
+    monkeypatch.setattr(_grid, "_TILE", 101)
     tiles = label()
     np.testing.assert_array_equal(tiles.active, whole.active)
     np.testing.assert_array_equal(tiles.first, whole.first)
     np.testing.assert_allclose(tiles.margin, whole.margin, atol=1e-5)
+
+
+def test_tiles_do_not_show_in_opinions_either(
+    evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    frames = len(evidence.speech)
+    speech, overlap = (rng.random(frames).astype(np.float32) for _ in range(2))
+    scores = rng.normal(size=(frames, 2)).astype(np.float16)
+    scores[500:700] = np.nan
+    labels = Labels(
+        active=rng.random((frames, 3)) < 0.3,
+        first=np.zeros(frames, np.int16),
+        margin=rng.random(frames).astype(np.float32),
+    )
+
+    def opinions() -> tuple[Float, ...]:
+        return (*second_opinion(speech, overlap, scores), certainty(evidence, labels))
+
+    whole = opinions()
+    monkeypatch.setattr(_grid, "_TILE", 101)
+    for one, other in zip(opinions(), whole, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_as_many_people_are_put_in_a_frame_as_talk_there(evidence: Evidence) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization._evidence import Evidence
+from earmark.diarization._grid import tiles
 from earmark.diarization._labelling import Labels
 
 __all__ = ["FEATURES", "certainty", "frame_features"]
@@ -21,30 +22,30 @@ __all__ = ["FEATURES", "certainty", "frame_features"]
 Float = NDArray[np.float32]
 
 FEATURES = ("constant", "speech", "overlap", "margin")
+_ALL = slice(None)
 
 
-def frame_features(evidence: Evidence, labels: Labels) -> Float:
-    """What tells a right frame from a wrong one: float32 [T, 4], see `FEATURES`.
+def frame_features(evidence: Evidence, labels: Labels, part: slice = _ALL) -> Float:
+    """What tells a right frame from a wrong one, for a part of them: float32 [n, 4].
 
-    The log odds of speech and of overlap, and how clearly the people in the frame are ahead of
-    those left out.
+    See `FEATURES`: the log odds of speech and of overlap, and how clearly the people in the frame
+    are ahead of those left out.
     """
-    return np.stack(
-        [
-            np.ones_like(evidence.speech),
-            _log_odds(evidence.speech),
-            _log_odds(evidence.overlap),
-            np.minimum(labels.margin, np.float32(3)),
-        ],
-        axis=1,
-    )
+    margin = np.minimum(labels.margin[part], np.float32(3))
+    odds = _log_odds(evidence.speech[part]), _log_odds(evidence.overlap[part])
+    return np.stack([np.ones_like(margin), *odds, margin], axis=1)
 
 
 def certainty(evidence: Evidence, labels: Labels) -> Float:
     """The probability that each frame's set of speakers is right: float32 [T], 0..1."""
-    talkers = np.minimum(labels.active.sum(axis=1), len(_weights()) - 1)
-    score = (frame_features(evidence, labels) * _weights()[talkers]).sum(axis=1)
-    return np.asarray(1 / (1 + np.exp(-score)), np.float32)
+    weights = _weights()
+    sure = np.empty(len(labels.margin), np.float32)
+    for start, stop in tiles(len(sure)):
+        part = slice(start, stop)
+        talkers = np.minimum(labels.active[part].sum(axis=1), len(weights) - 1)
+        score = (frame_features(evidence, labels, part) * weights[talkers]).sum(axis=1)
+        sure[part] = 1 / (1 + np.exp(-score))
+    return sure
 
 
 def _log_odds(probability: Float) -> Float:

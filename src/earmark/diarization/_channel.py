@@ -59,9 +59,7 @@ def label_channel(evidence: Evidence, hint: CountHint, parameters: Parameters) -
 
 def with_second_opinion(evidence: Evidence) -> Evidence:
     """The same evidence with the probe's view of speech and overlap taken in."""
-    speech, overlap = second_opinion(
-        evidence.speech, evidence.overlap, evidence.scores.astype(np.float32)
-    )
+    speech, overlap = second_opinion(evidence.speech, evidence.overlap, evidence.scores)
     return replace(evidence, speech=speech, overlap=overlap)
 
 

@@ -5,6 +5,8 @@ Windows start at multiples of one frame, so that their frames fall on one grid.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ __all__ = [
     "WINDOW_SAMPLES",
     "frames_before",
     "runs",
+    "tiles",
 ]
 
 #: The grid of what is embedded.
@@ -28,6 +31,8 @@ FRAME_S = FRAME_SAMPLES / 16000
 FRAME_START_S = (991 / 2 - FRAME_SAMPLES / 2) / 16000
 WINDOW_SAMPLES = 160_000
 WINDOW_FRAMES = 589
+
+_TILE = 20_000
 
 
 def frames_before(end_s: float) -> int:
@@ -41,3 +46,9 @@ def runs(active: NDArray[np.bool_]) -> NDArray[np.int64]:
     padded[1:-1] = active
     edges = np.flatnonzero(np.diff(padded))
     return edges.reshape(-1, 2).astype(np.int64)
+
+
+def tiles(frames: int) -> Iterator[tuple[int, int]]:
+    """First frame and the one behind the last of stretches short enough to work on at once."""
+    for start in range(0, frames, _TILE):
+        yield start, min(start + _TILE, frames)

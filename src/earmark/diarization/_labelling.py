@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization._evidence import CELL_S, Evidence
-from earmark.diarization._grid import FRAME_S, FRAME_START_S, WINDOW_FRAMES, runs
+from earmark.diarization._grid import FRAME_S, FRAME_START_S, WINDOW_FRAMES, runs, tiles
 from earmark.diarization._parameters import Parameters
 from earmark.models import product
 from earmark.voiceprints import unit
@@ -23,7 +23,6 @@ __all__ = ["Labels", "count_talkers", "label_frames", "without_flicker"]
 
 Float = NDArray[np.float32]
 
-_TILE = 20_000  # frames
 _EDGE = 5  # frames that a unit's activity counts past its ends
 _LEAST = 0.02  # activity below which nobody is put into a frame
 
@@ -65,8 +64,7 @@ def label_frames(
     active = np.zeros((frames, count), np.bool_)
     first = np.full(frames, -1, np.int16)
     margin = np.zeros(frames, np.float32)
-    for start in range(0, frames, _TILE):
-        stop = min(start + _TILE, frames)
+    for start, stop in tiles(frames):
         score = _local_activity(evidence, speakers, count, start, stop)
         if count > 1:
             score += parameters.sliding_weight * _sliding_fit(

@@ -15,6 +15,7 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.diarization._grid import tiles
 from earmark.models import product
 
 __all__ = ["NETWORK", "Probe", "probe_inputs", "score_speech", "second_opinion", "trend"]
@@ -52,18 +53,25 @@ def trend(speech: Float, overlap: Float) -> Float:
     return np.stack(columns, axis=1)
 
 
-def second_opinion(speech: Float, overlap: Float, scores: Float) -> tuple[Float, Float]:
+def second_opinion(
+    speech: Float, overlap: Float, scores: NDArray[np.floating]
+) -> tuple[Float, Float]:
     """Probabilities of speech and of overlap [T], each the mean of both networks' opinions.
 
     ``speech`` and ``overlap`` [T] are the segmentation's, ``scores`` [T, 2] come from
     `score_speech`; where they are NaN, nothing was embedded and the segmentation stands alone.
     """
-    weights = _weights()
-    odds = scores + product(trend(speech, overlap), weights["trend"]) + weights["constant"]
-    opinion = 1 / (1 + np.exp(-odds))
-    own = np.stack([speech, overlap], axis=1)
-    mean = np.where(np.isnan(scores), own, (own + opinion) / 2).astype(np.float32)
-    return mean[:, 0], mean[:, 1]
+    weights, reach = _weights(), max(_SHIFTS)
+    mean = np.stack([speech, overlap])
+    for start, stop in tiles(len(speech)):
+        low = max(0, start - reach)
+        around = slice(low, stop + reach)
+        seen = trend(speech[around], overlap[around])[start - low : stop - low]
+        odds = scores[start:stop] + product(seen, weights["trend"]) + weights["constant"]
+        opinion = (1 / (1 + np.exp(-odds))).T
+        own = mean[:, start:stop]
+        mean[:, start:stop] = np.where(np.isnan(opinion), own, (own + opinion) / 2)
+    return mean[0], mean[1]
 
 
 def _log_odds(probability: Float) -> Float:
