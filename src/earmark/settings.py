@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_cache_path
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["Settings", "get_settings"]
@@ -56,5 +56,17 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process, read from the environment once."""
-    return Settings()
+    """The settings of this process, read from the environment once.
+
+    Raises `InvalidOption` when a variable holds what it cannot take.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        from earmark.errors import InvalidOption
+
+        wrong = "; ".join(
+            f"EARMARK_{str(each['loc'][0]).upper()}={each['input']!r} ({each['msg']})"
+            for each in error.errors()
+        )
+        raise InvalidOption(f"The environment has {wrong}: change or unset it.") from error
