@@ -281,6 +281,15 @@ def test_a_broken_recording_is_refused_or_read_as_far_as_it_goes(shell: Shell, c
     assert 15 < Diarization.from_json(out).duration < 20
 
 
+def test_a_name_that_is_no_utf8(shell: Shell, call: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    call.rename(call.with_name(f"{name}.wav"))
+    shell.run("diarize", f"{name}.wav", "-f", "json", "-o", "out", "--report", "page.html")
+    text = (shell.folder / "out" / f"{name}.json").read_text(encoding="utf-8")
+    assert Diarization.from_json(text).uri == "caf\ufffd"
+    assert "caf\ufffd" in (shell.folder / "page.html").read_text(encoding="utf-8")
+
+
 def test_without_models_it_says_so(shell: Shell, call: Path) -> None:
     shell.environment["EARMARK_MODELS_DIR"] = str(shell.folder / "empty")
     out, err = shell.run("diarize", "--offline", "call.wav", code=3)

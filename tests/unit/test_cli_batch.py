@@ -9,7 +9,7 @@ import pytest
 from earmark.cli._batch import run_threads
 from earmark.cli._plan import Job, plan
 from earmark.cli._progress import Show
-from earmark.cli._work import Analysis, Printer
+from earmark.cli._work import Analysis, Printer, about
 from earmark.errors import Canceled, DamagedAudio, InvalidOption, ModelMissing
 
 QUIET = Show(None, 1)
@@ -98,3 +98,19 @@ def test_results_are_printed_in_order(capsys: pytest.CaptureFixture[str]) -> Non
 def test_options_that_contradict_each_other(analysis: Analysis, said: str) -> None:
     with pytest.raises(InvalidOption, match=said):
         analysis.check()
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("Nobody speaks.", "x/a.wav: Nobody speaks."),
+        ("a.wav is empty.", "a.wav is empty."),
+        (
+            "a.wav is damaged; on_damage='warn' takes it.",
+            "a.wav is damaged; --damaged warn takes it.",
+        ),
+    ],
+)
+def test_a_message_names_the_recording_once_and_speaks_of_options(message: str, said: str) -> None:
+    (job,) = _jobs("x/a")
+    assert about(job, message) == said

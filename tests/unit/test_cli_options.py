@@ -51,3 +51,8 @@ def test_the_command_line_offers_every_format() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0.0 s"), (1.94, "1.9 s"), (61, "1:01")])
 def test_length_text(seconds: float, text: str) -> None:
     assert length_text(seconds) == text
+
+
+def test_a_channel_is_named_once() -> None:
+    with pytest.raises(InvalidOption, match="--channels 0,1,0 names a channel twice"):
+        parse_channels("0,1,0")

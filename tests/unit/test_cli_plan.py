@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,15 @@ def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
     page.touch()
     with pytest.raises(InvalidOption, match="is one of the recordings"):
         plan([page], output=None, extension="", report=page)
+
+
+def test_an_address_is_no_recording() -> None:
+    with pytest.raises(InvalidOption, match="is an address"):
+        plan([Path("https://example.org/a.wav")], output=None, extension="", report=None)
+
+
+def test_a_name_that_is_no_utf8_is_kept_for_files_and_shown_in_results(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    (job,) = plan([file], output=tmp_path, extension=".rttm", report=None)
+    assert job.uri == "caf\ufffd"
+    assert job.output == file.with_suffix(".rttm")

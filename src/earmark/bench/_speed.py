@@ -158,5 +158,6 @@ def _seconds_to_first_turn(file: Path, *, fast: bool = False) -> float:
         _, errors = process.communicate()
     if not line.startswith(b"SPEAKER"):
         said = errors.decode(errors="replace").strip().splitlines()
-        raise PeerFailed(f"earmark diarize printed no turn: {said[-1] if said else 'no message'}")
+        why = said[-1] if said else "nobody speaks in the first 30 s; take another recording."
+        raise PeerFailed(f"earmark diarize printed no turn: {why}")
     return seconds

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from pathlib import Path
 
 import typer
 
@@ -14,7 +13,7 @@ from earmark.cli._files import require_writable
 from earmark.cli._main import ExitCode, exit_code
 from earmark.cli._plan import Job
 from earmark.cli._progress import Show, progress_bars
-from earmark.cli._work import Printer, Worker
+from earmark.cli._work import Printer, Worker, about
 from earmark.diarization import Diarizer
 from earmark.errors import Canceled, EarmarkError, ModelError
 from earmark.models import ModelStore, State
@@ -125,9 +124,7 @@ def _default_workers() -> int:
 
 def _report(job: Job, error: EarmarkError, failures: Failures, say: Callable[[str], None]) -> None:
     failures.append((job, error))
-    message = str(error)
-    known = job.name in message or Path(job.name).name in message
-    say(f"Error: {message}" if known else f"Error: {job.name}: {message}")
+    say(f"Error: {about(job, str(error))}")
 
 
 def _echo(line: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from earmark.cli._files import write_whole
 from earmark.errors import InvalidOption
 from earmark.settings import get_settings
 
@@ -172,7 +173,7 @@ def _lengths(text: str) -> list[float]:
 
 def _write(path: Path | None, document: Mapping[str, Any]) -> None:
     if path is not None:
-        path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 @contextmanager

@@ -155,6 +155,8 @@ def _format(asked: Format | None, output: Path | None, files: int) -> Format | N
     """The format to write; None is the timeline. Raises `InvalidOption`."""
     if output is not None:
         return asked or Format.RTTM
+    if sys.stdout is None:
+        raise InvalidOption("Standard output is closed; name a folder for the results: --output.")
     if asked is None:
         return None if sys.stdout.isatty() else Format.RTTM
     if files > 1 and asked not in (Format.RTTM, Format.JSON):
@@ -171,8 +173,9 @@ def _stdin_copied(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
     if all(job.source != STDIN for job in jobs):
         yield jobs
         return
-    if sys.stdin.isatty():
-        raise InvalidOption("- reads a recording from standard input, which is a terminal here.")
+    if sys.stdin is None or sys.stdin.isatty():
+        what = "closed" if sys.stdin is None else "a terminal"
+        raise InvalidOption(f"- reads a recording from standard input, which is {what} here.")
     with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
         copy = Path(folder) / "stdin"
         with copy.open("wb") as file:

@@ -64,7 +64,10 @@ def parse_channels(text: str) -> Channels:
         raise InvalidOption(
             f"{text!r} names no channels; write mix, split, or numbers from 0 such as 0,2."
         )
-    return tuple(int(part) for part in parts)
+    channels = tuple(int(part) for part in parts)
+    if len(set(channels)) < len(channels):
+        raise InvalidOption(f"--channels {text} names a channel twice; name it once.")
+    return channels
 
 
 def clock_text(seconds: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +14,15 @@ __all__ = ["STDIN", "Job", "plan"]
 
 STDIN = Path("-")
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")  # of the two slashes a path keeps one
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """One recording: where from, and which files are made of it.
 
-    ``name`` is what messages call it, ``uri`` what the results do.
+    ``name`` is what messages call it, ``uri`` what the results do: the file's stem, with U+FFFD for
+    bytes that are no UTF-8.
     ``resumable`` are those of the files that are not made again when they are up to date: all but
     a report that was named itself.
     """
@@ -40,8 +45,8 @@ def plan(
 ) -> tuple[Job, ...]:
     """One job per file. ``report`` is a page, or a folder of pages when there are several files.
 
-    Raises `InvalidOption` when two files would be called the same, a folder is given as a
-    recording, or an output would land on a recording or on a file where a folder should be.
+    Raises `InvalidOption` when two files would be called the same, a folder or an address is given
+    as a recording, or an output would land on a recording or on a file where a folder should be.
     """
     if output is not None and output.exists() and not output.is_dir():
         raise InvalidOption(f"--output names a folder, but {output} is a file.")
@@ -50,14 +55,18 @@ def plan(
     for file in files:
         if file.is_dir():
             raise InvalidOption(f"{file} is a folder; name the files in it, such as {file}/*.wav.")
-        uri = "stdin" if file == STDIN else file.stem
-        text = None if output is None else output / f"{uri}{extension}"
-        page = report if pages is None else pages / f"{uri}.html"
+        if _ADDRESS.match(str(file)) and not file.exists():
+            raise InvalidOption(
+                f"{file} is an address, and only files are read: download it first."
+            )
+        stem = "stdin" if file == STDIN else file.stem
+        text = None if output is None else output / f"{stem}{extension}"
+        page = report if pages is None else pages / f"{stem}.html"
         jobs.append(
             Job(
                 source=file,
                 name="standard input" if file == STDIN else str(file),
-                uri=uri,
+                uri=os.fsencode(stem).decode(errors="replace"),
                 output=text,
                 report=page,
                 resumable=tuple(t for t in (text, pages and page) if t is not None),

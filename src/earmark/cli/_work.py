@@ -15,7 +15,7 @@ from earmark.cli._progress import Show
 from earmark.diarization import FORMATS, Diarization, Diarizer, Progress
 from earmark.errors import InvalidInput, InvalidOption
 
-__all__ = ["Analysis", "Printer", "Worker", "Writing"]
+__all__ = ["Analysis", "Printer", "Worker", "Writing", "about"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +97,13 @@ def _timeline(result: Diarization) -> str:
     return captured.get()
 
 
+def about(job: Job, message: str) -> str:
+    """A message about one recording, which names it once, with options as they are typed here."""
+    message = message.replace("on_damage='warn'", "--damaged warn")
+    known = job.name in message or Path(job.name).name in message
+    return message if known else f"{job.name}: {message}"
+
+
 class Printer:
     """Results on standard output in the order of the command line, each as soon as it can be."""
 
@@ -159,7 +166,7 @@ class Worker:
                 diarizer, job, lambda progress: on_progress(progress.stage, progress.fraction)
             )
             for warning in () if self.quiet else result.warnings:
-                show.say(f"Warning: {job.name}: {warning}")
+                show.say(f"Warning: {about(job, warning)}")
             if job.report is not None:
                 on_progress("writing the report", 1.0)
                 self._write(job, job.report, self._page(job, result))
