@@ -3,9 +3,10 @@
     EARMARK_EVAL_DIR=... python scripts/calibrate_confidence.py
 
 Diarizes the conversations and meetings of the evaluation data, notes for every frame whether
-exactly the right people were said to speak, and fits a logistic model per number of people that
-the frame was given. Prints how reliable that is for recordings that were left out of the fit, and
-for the fast mode, which has no weights of its own.
+exactly the right people were said to speak and which share of those said to speak did, and fits
+logistic models of both per number of people that the frame was given. Prints how reliable they are
+for recordings that were left out of the fit, and for the fast mode, which has no weights of its
+own.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ _LICENCES = {
     "speechocean762": "CC-BY-4.0",
 }
 _MEETING_WEIGHT = 3.0  # of a frame of a real meeting: there is much less of those
+_KINDS = ("frames", "turns")
 _TALKERS = (0, 1, 2)
 _RIDGE = 1.0
 
@@ -56,13 +58,14 @@ Double = NDArray[np.float64]
 class Frames:
     """The frames of one recording: what confidence knows of each, and what came of it.
 
-    ``features`` float64 [T, features], ``right`` bool [T], ``talkers`` int64 [T], the number of
-    people that it was given.
+    ``features`` float64 [T, features]; ``right`` float64 [T, 2], 1 where exactly the right people
+    were given, and the share of those given who speak (0 without any); ``talkers`` int64 [T], the
+    number of people that it was given.
     """
 
     name: str
     features: Double
-    right: NDArray[np.bool_]
+    right: Double
     talkers: NDArray[np.int64]
 
     @property
@@ -79,16 +82,19 @@ def main() -> int:
         return 2
     data = load_dataset(folder / "diarization", only=_ONLY, skip=_SKIP)
     frames = _analyse(data, ACCURATE)
-    weights = _fit(frames)
-    left_out = Reliability.of([], [], [])
-    for one in frames:
-        others = _fit([other for other in frames if other is not one])
-        left_out += _reliability(others, one)
-    _print("recordings left out of the fit", left_out)
-    fast = Reliability.of([], [], [])
-    for one in _analyse(data, FAST):
-        fast += _reliability(weights, one)
-    _print("fast mode", fast)
+    fast = _analyse(data, FAST)
+    weights, left_out = {}, {}
+    for kind, of in enumerate(_KINDS):
+        weights[of] = _fit(frames, kind)
+        left_out[of] = Reliability.of([], [], [])
+        for one in frames:
+            others = _fit([other for other in frames if other is not one], kind)
+            left_out[of] += _reliability(others, one, kind)
+        _print(f"{of}, recordings left out of the fit", left_out[of])
+        in_fast = Reliability.of([], [], [])
+        for one in fast:
+            in_fast += _reliability(weights[of], one, kind)
+        _print(f"{of}, fast mode", in_fast)
     target = Path(earmark.diarization.__file__).with_name("certainty.json")
     target.write_text(_document(data, weights, left_out), encoding="utf-8")
     print(f"{target.name}: {len(data.recordings)} recordings, {data.hours:.2f} h")
@@ -135,17 +141,19 @@ def _spoken(reference: Sequence[Turn], frames: int) -> NDArray[np.bool_]:
     return spoken
 
 
-def _right(active: NDArray[np.bool_], spoken: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether exactly the people who speak are active, under the best naming of the speakers."""
+def _right(active: NDArray[np.bool_], spoken: NDArray[np.bool_]) -> Double:
+    """How right each frame is under the best naming of the speakers: [T, 2], see `Frames`."""
     shared = spoken.T.astype(np.float64) @ active.astype(np.float64)
     named = np.zeros_like(spoken)
     for person, speaker in best_matching(shared):
         named[:, person] = active[:, speaker]
-    same_people = (named == spoken).all(axis=1)
-    return np.asarray(same_people & (named.sum(axis=1) == active.sum(axis=1)))
+    given = active.sum(axis=1)
+    exactly = (named == spoken).all(axis=1) & (named.sum(axis=1) == given)
+    share = (named & spoken).sum(axis=1) / np.maximum(given, 1)
+    return np.stack([exactly, share], axis=1).astype(np.float64)
 
 
-def _fit(frames: Sequence[Frames]) -> Double:
+def _fit(frames: Sequence[Frames], kind: int) -> Double:
     """Weights [talkers, features] of the logistic models, rounded as they are stored."""
     weights = []
     for talkers in _TALKERS:
@@ -154,14 +162,14 @@ def _fit(frames: Sequence[Frames]) -> Double:
         weights.append(
             _logistic(
                 np.concatenate([one.features[here] for one, here in pairs]),
-                np.concatenate([one.right[here] for one, here in pairs]),
+                np.concatenate([one.right[here, kind] for one, here in pairs]),
                 np.concatenate([np.full(here.sum(), one.weight) for one, here in pairs]),
             )
         )
     return np.round(weights, 4)
 
 
-def _logistic(features: Double, right: NDArray[np.bool_], weight: Double) -> Double:
+def _logistic(features: Double, right: Double, weight: Double) -> Double:
     """Ridge-penalised logistic regression by Newton's method: coefficients [features]."""
     penalty = _RIDGE * np.eye(features.shape[1])
     coefficients = np.zeros(features.shape[1])
@@ -173,9 +181,11 @@ def _logistic(features: Double, right: NDArray[np.bool_], weight: Double) -> Dou
     return coefficients
 
 
-def _reliability(weights: Double, frames: Frames) -> Reliability:
-    score = (frames.features * weights[frames.talkers]).sum(axis=1)
-    return Reliability.of(_probability(score), frames.right, FRAME_S)
+def _reliability(weights: Double, frames: Frames, kind: int) -> Reliability:
+    """Of all frames, or, for turns, of the frames that were given somebody."""
+    counted = frames.talkers >= kind
+    score = (frames.features * weights[frames.talkers]).sum(axis=1)[counted]
+    return Reliability.of(_probability(score), frames.right[counted, kind], FRAME_S)
 
 
 def _probability(score: Double) -> Double:
@@ -190,24 +200,25 @@ def _print(title: str, reliability: Reliability) -> None:
         print(f"{bounds}  {row['share']:8.3f} {row['confidence']:8.3f} {row['right']:7.3f}")
 
 
-def _document(data: Dataset, weights: Double, left_out: Reliability) -> str:
+def _document(data: Dataset, weights: dict[str, Double], left_out: dict[str, Reliability]) -> str:
     names = [recording.name for recording in data.recordings]
     provenance = {
-        "description": "logistic regression of 'exactly the right people are said to speak' on"
-        " the features, by frame and for 0, 1 and 2 people said to",
+        "description": "logistic regressions on the features, by frame and for 0, 1 and 2 people"
+        " said to speak: of whether these are exactly the right ones (frames), and of the share of"
+        " them that speaks (turns)",
         "command": "python scripts/calibrate_confidence.py",
         "data": names,
         "hours": round(data.hours, 2),
         "sha256": data.sha256,
         "licences": _LICENCES,
-        "calibration_error_left_out": round(left_out.error, 3),
+        "calibration_error_left_out": {of: round(r.error, 3) for of, r in left_out.items()},
     }
-    rows = ",\n    ".join(json.dumps(row) for row in weights.tolist())
-    return (
-        f'{{\n  "features": {json.dumps(FEATURES)},\n'
-        f'  "weights": [\n    {rows}\n  ],\n'
-        f'  "provenance": {_indented(provenance)}\n}}\n'
-    )
+    lines = [f'  "features": {json.dumps(FEATURES)},']
+    for of, table in weights.items():
+        rows = ",\n    ".join(json.dumps(row) for row in table.tolist())
+        lines.append(f'  "{of}": [\n    {rows}\n  ],')
+    lines.append(f'  "provenance": {_indented(provenance)}')
+    return "{\n" + "\n".join(lines) + "\n}\n"
 
 
 def _indented(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from earmark.diarization._certainty import FEATURES, certainty, frame_features
 from earmark.diarization._evidence import Evidence, EvidenceBuilder
 from earmark.diarization._labelling import Labels
+
+Kind = Literal["frames", "turns"]
 
 STORED = json.loads(files("earmark.diarization").joinpath("certainty.json").read_text())
 
@@ -29,8 +32,8 @@ def case(speech: float, overlap: float, talkers: int, margin: float) -> tuple[Ev
     return builder.build(duration=0.03), labels
 
 
-def value(speech: float, overlap: float, talkers: int, margin: float) -> float:
-    (one,) = certainty(*case(speech, overlap, talkers, margin))
+def value(speech: float, overlap: float, talkers: int, margin: float, of: Kind = "frames") -> float:
+    (one,) = certainty(*case(speech, overlap, talkers, margin), of)
     assert one.dtype == np.float32
     assert 0 <= one <= 1
     return float(one)
@@ -40,6 +43,10 @@ def test_the_clearer_the_case_the_surer_it_is() -> None:
     assert value(0.01, 0, 0, 0) > value(0.3, 0.1, 0, 0)  # silence
     assert value(0.99, 0, 1, 3.0) > value(0.99, 0, 1, 0.1) > value(0.51, 0.3, 1, 0.0)  # one talks
     assert value(0.99, 0.9, 2, 2.0) > value(0.9, 0.45, 2, 0.0)  # two talk
+
+
+def test_one_of_two_people_is_likelier_right_than_both() -> None:
+    assert value(0.9, 0.6, 2, 0.5, "turns") > value(0.9, 0.6, 2, 0.5, "frames")
 
 
 def test_certainty_is_never_all_or_nothing() -> None:
@@ -55,7 +62,8 @@ def test_features_are_as_named() -> None:
 
 def test_the_stored_weights_fit_the_features_and_say_where_they_come_from() -> None:
     assert STORED["features"] == list(FEATURES)
-    assert np.array(STORED["weights"]).shape == (3, len(FEATURES))
+    for of in ("frames", "turns"):
+        assert np.array(STORED[of]).shape == (3, len(FEATURES))
     assert {"data", "licences", "description", "command"} <= STORED["provenance"].keys()
     # Share-alike and copyleft recordings train nothing that ships.
     assert "SA" not in " ".join(STORED["provenance"]["licences"])

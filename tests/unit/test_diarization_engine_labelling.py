@@ -195,7 +195,7 @@ def test_tiles_do_not_show_in_opinions_either(
     )
 
     def opinions() -> tuple[Float, ...]:
-        return (*second_opinion(speech, overlap, scores), certainty(evidence, labels))
+        return (*second_opinion(speech, overlap, scores), certainty(evidence, labels, "turns"))
 
     whole = opinions()
     monkeypatch.setattr(_grid, "_TILE", 101)

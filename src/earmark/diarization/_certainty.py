@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +37,13 @@ def frame_features(evidence: Evidence, labels: Labels, part: slice = _ALL) -> Fl
     return np.stack([np.ones_like(margin), *odds, margin], axis=1)
 
 
-def certainty(evidence: Evidence, labels: Labels) -> Float:
-    """The probability that each frame's set of speakers is right: float32 [T], 0..1."""
-    weights = _weights()
+def certainty(evidence: Evidence, labels: Labels, of: Literal["frames", "turns"]) -> Float:
+    """How sure the answer is at each frame: float32 [T], 0..1.
+
+    Of frames, the probability that exactly the right people are said to speak; of turns, that a
+    person who is said to speak does.
+    """
+    weights = _weights()[of]
     sure = np.empty(len(labels.margin), np.float32)
     for start, stop in tiles(len(sure)):
         part = slice(start, stop)
@@ -54,7 +59,8 @@ def _log_odds(probability: Float) -> Float:
 
 
 @cache
-def _weights() -> Float:
-    """Weights [talkers, features]."""
+def _weights() -> dict[str, Float]:
+    """Weights [talkers, features] of frames and of turns."""
     text = files("earmark.diarization").joinpath("certainty.json").read_text(encoding="utf-8")
-    return np.array(json.loads(text)["weights"], np.float32)
+    stored = json.loads(text)
+    return {of: np.array(stored[of], np.float32) for of in ("frames", "turns")}

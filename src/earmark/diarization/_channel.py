@@ -96,7 +96,7 @@ def _channel(
     evidence: Evidence, labels: Labels, speakers: NDArray[np.int64], centroids: Float
 ) -> Channel:
     count = len(centroids)
-    confidence = certainty(evidence, labels)
+    sure = certainty(evidence, labels, "turns")
     found = [runs(labels.active[:, k]) for k in range(count)]
     alone = [runs(labels.first == k) for k in range(count)]
     order = sorted((k for k in range(count) if len(found[k])), key=lambda k: (found[k][0, 0], k))
@@ -109,7 +109,7 @@ def _channel(
             Span(
                 *_times(first, last, evidence.duration),
                 number,
-                float(confidence[first:last].mean()),
+                float(sure[first:last].mean()),
             )
             for number, k in enumerate(order)
             for first, last in stretches[k].tolist()
@@ -121,7 +121,7 @@ def _channel(
         exclusive=spans(alone),
         centroids=centroids[order],
         net_speech_s=heard[order],
-        confidence=confidence,
+        confidence=certainty(evidence, labels, "frames"),
     )
 
 
