@@ -27,11 +27,12 @@ def test_scores_are_one_for_speech_and_one_for_overlap() -> None:
 
 def test_the_segmentation_stands_alone_where_nothing_was_embedded() -> None:
     speech = np.linspace(0, 1, 30, dtype=np.float32)
-    overlap = speech / 2
+    overlap = np.linspace(0, 0.5, 30, dtype=np.float32)
     scores = np.full((30, 2), np.nan, np.float32)
     assert np.array_equal(second_opinion(speech, overlap, scores)[0], speech)
     scores[10:] = 0.0
-    for own, both in zip((speech, overlap), second_opinion(speech, overlap, scores), strict=True):
+    owns, means = (speech, overlap), second_opinion(speech, overlap, scores)
+    for own, both in zip(owns, means, strict=True):
         assert np.array_equal(both[:10], own[:10])
         # The mean of two probabilities: half of it is the segmentation's.
         assert np.all((both[10:] >= own[10:] / 2) & (both[10:] <= (own[10:] + 1) / 2))

@@ -86,8 +86,11 @@ class Analysis:
         return self._evidence.build(duration=total / 16000)
 
     def _take_arrived(self) -> None:
+        before = self._samples.end // FRAME_SAMPLES
         self._samples.append(self._arrived)
         self._arrived, self._arrived_count = [], 0
+        after = self._samples.end // FRAME_SAMPLES
+        self._evidence.add_sound(self._samples.cut(before * FRAME_SAMPLES, after * FRAME_SAMPLES))
 
     def _start_round(self, starts: list[int]) -> None:
         """Start segmenting the windows at ``starts``, then go on with the rounds before."""

@@ -17,6 +17,7 @@ from earmark.diarization._analysis import Analysis
 from earmark.diarization._channel import Channel, Span, label_channel
 from earmark.diarization._clustering import CountHint
 from earmark.diarization._confidence import FrameConfidence
+from earmark.diarization._crosstalk import without_crosstalk
 from earmark.diarization._grid import FRAME_S, FRAME_START_S
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE, FAST
@@ -58,8 +59,7 @@ class Diarizer:
         except BaseException:
             self.close()
             raise
-        used = ["segmentation-3.0", *(f"{name}-trunk-int8" for name in self._parameters.networks)]
-        self._fingerprints = {name: store.fingerprint(name) for name in used}
+        self._fingerprints = {name: store.fingerprint(name) for name in self._models.names}
 
     def diarize(
         self,
@@ -79,7 +79,8 @@ class Diarizer:
         ``speakers`` is how many people speak, if that is known; ``min_speakers`` and
         ``max_speakers`` are limits. They are kept to (per channel, when channels are split), or
         the result carries a warning. ``channels`` is "mix" (the average of all), "split" (each by
-        itself, with speakers of its own) or a list of channels to be split. ``start`` and ``end``
+        itself, with speakers of its own, less what it only overhears of another one) or a list of
+        channels to be split. ``start`` and ``end``
         are seconds in the recording and limit what is analysed. ``on_progress`` is called as the
         work goes on. With ``on_damage="warn"`` a damaged file yields what could be read of it.
 
@@ -100,17 +101,16 @@ class Diarizer:
             analyses = self._analyse(audio, report)
             names = audio.channels
         report("clustering", _ANALYSED)
-        answers, duration = [], 0.0
-        for i, analysis in enumerate(analyses, 1):
-            evidence = analysis.finish()
-            duration = evidence.duration
+        found = without_crosstalk([analysis.finish() for analysis in analyses])
+        answers = []
+        for i, evidence in enumerate(found, 1):
             answers.append(label_channel(evidence, hint, self._parameters))
-            report("labelling", _ANALYSED + (1 - _ANALYSED) * i / len(analyses))
+            report("labelling", _ANALYSED + (1 - _ANALYSED) * i / len(found))
         return self._result(
             answers,
             names,
             hint,
-            duration=duration,
+            duration=found[0].duration,
             start=start or 0.0,
             uri=_stem(source),
             warnings=audio.warnings,
@@ -260,5 +260,7 @@ def _turns(spans: list[Span], labels: list[str], channel: int | None, start: flo
 
 
 def _stem(source: Source) -> str | None:
-    """What the exports call the recording."""
-    return Path(source).stem if isinstance(source, str | os.PathLike) else None
+    """What the exports call the recording; file names need not be Unicode, exports must."""
+    if not isinstance(source, str | os.PathLike):
+        return None
+    return Path(source).stem.encode("utf-8", "replace").decode("utf-8")

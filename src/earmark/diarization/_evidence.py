@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from earmark.diarization._grid import (
     BLOCK_S,
     FRAME_S,
+    FRAME_SAMPLES,
     FRAME_START_S,
     WINDOW_FRAMES,
     frames_before,
@@ -35,7 +36,8 @@ class Evidence:
     """About 30 MB per hour of audio. T frames, W windows, U units, C cells, D dimensions.
 
     Frames: ``speech`` and ``overlap`` float32 [T], the probabilities that somebody and that two
-    people speak; ``depth`` uint8 [T], how many windows saw the frame; ``scores`` float16 [T, n],
+    people speak; ``depth`` uint8 [T], how many windows saw the frame; ``level``
+    float16 [T], its loudness in dB of full scale; ``scores`` float16 [T, n],
     what the probe said of it, NaN where nothing was embedded.
     Windows: ``window_frame`` int32 [W], the first frame; ``local`` uint8 [W, 589, 3], how active
     each of the window's speakers is, in 1/255.
@@ -50,6 +52,7 @@ class Evidence:
     speech: Float
     overlap: Float
     depth: NDArray[np.uint8]
+    level: NDArray[np.float16]
     scores: NDArray[np.float16]
     window_frame: NDArray[np.int32]
     local: NDArray[np.uint8]
@@ -94,7 +97,13 @@ class EvidenceBuilder:
         self._cells = array("i")  # ascending
         self._cell_vectors = _Rows(np.int8, 0)
         self._scores = np.zeros((0, 1, 2), np.float16)  # per block of 80 ms
+        self._levels: list[NDArray[np.float16]] = []
         self._frames = 0
+
+    def add_sound(self, samples: Float) -> None:
+        """Note how loud the next samples are, a whole number of frames."""
+        power = np.square(samples.reshape(-1, FRAME_SAMPLES)).mean(axis=1)
+        self._levels.append((10 * np.log10(power + np.float32(1e-10))).astype(np.float16))
 
     def add_window(self, frame: int, probabilities: Float, units: list[Unit]) -> int:
         """Add a window that begins at ``frame``; returns the index of its first unit."""
@@ -159,6 +168,7 @@ class EvidenceBuilder:
             speech=np.ascontiguousarray(means[:, 0]),
             overlap=np.ascontiguousarray(means[:, 1]),
             depth=depth.copy(),
+            level=self._level_by_frame(frames),
             scores=self._scores_by_frame(frames),
             window_frame=np.array(self._window_frame, np.int32),
             local=self._local.take(len(self._window_frame)),
@@ -170,6 +180,12 @@ class EvidenceBuilder:
             cell=np.array(self._cells, np.int32),
             cell_vector=self._cell_vectors.take(len(self._cells)),
         )
+
+    def _level_by_frame(self, frames: int) -> NDArray[np.float16]:
+        """The loudness of the samples nearest to each frame's centre [T]."""
+        level = np.concatenate([*self._levels, np.full(1, -100, np.float16)])
+        middle = round(FRAME_START_S / FRAME_S)  # a frame looks at what comes behind its index
+        return level[np.minimum(np.arange(frames) + middle, len(level) - 1)]
 
     def _scores_by_frame(self, frames: int) -> NDArray[np.float16]:
         """The scores nearest to the frames' centres [T, n]."""

@@ -22,6 +22,7 @@ class Models:
     segmenter: Segmenter
     features: FilterBank
     networks: Sequence[EmbeddingNetwork]
+    names: tuple[str, ...]  # in the catalogue
     probed: int  # which of the networks the probe listens to
     probe: Probe = score_speech
 
@@ -30,9 +31,10 @@ class Models:
         cls, store: ModelStore, networks: Sequence[str], *, provider: Provider, executor: Executor
     ) -> Self:
         """Load all of them side by side. Raises `ModelError`, `DiskFull` or `MissingExtra`."""
+        int8 = provider == "cpu"  # the integer networks are made for CPUs
         segmenter = executor.submit(Segmenter.load, store, provider=provider)
         loading = [
-            executor.submit(EmbeddingNetwork.load, name, store, int8=True, provider=provider)
+            executor.submit(EmbeddingNetwork.load, name, store, int8=int8, provider=provider)
             for name in networks
         ]
         features = FilterBank.load(store, provider=provider)
@@ -40,5 +42,10 @@ class Models:
             segmenter=segmenter.result(),
             features=features,
             networks=[network.result() for network in loading],
+            names=(
+                "fbank",
+                *Segmenter.names(provider),
+                *(part for name in networks for part in EmbeddingNetwork.names(name, int8=int8)),
+            ),
             probed=networks.index(NETWORK),
         )

@@ -42,14 +42,18 @@ class Segmenter:
     offset: Float
     gain: Float
 
+    @staticmethod
+    def names(provider: Provider) -> tuple[str, str]:
+        """The models of the two parts; the one with integer LSTMs is for CPUs."""
+        body = "segmentation-body-int8" if provider == "cpu" else "segmentation-body"
+        return "segmentation-filters", body
+
     @classmethod
     def load(cls, store: ModelStore, *, provider: Provider) -> Segmenter:
         """Load the network. Raises `ModelError` when its files cannot be had."""
-        # The integer LSTMs are for CPUs.
-        body_id = "segmentation-body-int8" if provider == "cpu" else "segmentation-body"
         filters, body = (
-            load_session(store.path(part), threads=1, provider=provider)
-            for part in ("segmentation-filters", body_id)
+            load_session(store.path(name), threads=1, provider=provider)
+            for name in cls.names(provider)
         )
 
         def probe(value: float) -> Float:

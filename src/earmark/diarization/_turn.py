@@ -63,6 +63,8 @@ class Turn:
 
 
 def _check_name(speaker: str) -> None:
+    if not isinstance(speaker, str):
+        raise InvalidInput(f"A speaker's name is text, not {speaker!r}.")
     if not any(char.isprintable() and not char.isspace() for char in speaker):
         raise InvalidInput(f"A speaker needs a visible name, not {speaker!r}.")
     if any("\ud800" <= char <= "\udfff" for char in speaker):

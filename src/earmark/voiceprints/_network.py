@@ -72,14 +72,19 @@ class EmbeddingNetwork:
     subsampling: int
     offset: float
 
+    @staticmethod
+    def names(name: str, *, int8: bool) -> tuple[str, str]:
+        """The models of a network's trunk and head."""
+        return f"{name}-trunk-int8" if int8 else f"{name}-trunk", f"{name}-head"
+
     @classmethod
     def load(
         cls, name: str, store: ModelStore, *, int8: bool, provider: Provider
     ) -> EmbeddingNetwork:
         """Load ``campplus`` or ``wespeaker``. Raises `ModelError` when its files cannot be had."""
+        trunk, head_id = cls.names(name, int8=int8)
         subsampling, scale = {"campplus": (2, 1.0), "wespeaker": (8, float(_INT16))}[name]
-        trunk = f"{name}-trunk-int8" if int8 else f"{name}-trunk"
-        with np.load(store.path(f"{name}-head")) as head:
+        with np.load(store.path(head_id)) as head:
             weight, bias, epsilon = head["W"], head["b"], float(head["eps"])
         return cls(
             session=load_session(store.path(trunk), threads=1, provider=provider),
