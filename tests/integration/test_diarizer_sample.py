@@ -85,7 +85,9 @@ def test_confidence_is_known_by_turn_and_by_frame(result: Diarization) -> None:
     for turn in result.turns:
         first, last = (round((t - frames.start) / frames.step) for t in (turn.start, turn.end))
         mean = frames.values[0, max(0, first) : last].mean()
-        assert turn.confidence == pytest.approx(mean, abs=0.02)
+        # One person being right is likelier than everybody in the frame.
+        assert turn.confidence is not None
+        assert mean - 0.02 < turn.confidence < mean + 0.35
 
 
 def test_voices_are_known(result: Diarization) -> None:
@@ -95,9 +97,13 @@ def test_voices_are_known(result: Diarization) -> None:
     assert 8 < other.net_speech_s < 16
     assert one.vector @ other.vector < 0.7
     assert set(result.models) == {
-        "segmentation-3.0",
+        "fbank",
+        "segmentation-filters",
+        "segmentation-body-int8",
         "campplus-trunk-int8",
+        "campplus-head",
         "wespeaker-trunk-int8",
+        "wespeaker-head",
     }
 
 
