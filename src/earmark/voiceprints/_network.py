@@ -125,7 +125,8 @@ def unit(rows: Float) -> Float:
 def pool(frames: Float, intervals: NDArray[np.int64], rows: int) -> Sums:
     """Sum ``frames`` [t, channels] over intervals and add them up by row.
 
-    ``intervals`` is int64 [n, 3]: row, first frame, frame behind the last; 0 <= row < ``rows``.
+    ``intervals`` is int64 [n, 3], ascending by row: row, first frame, frame behind the last;
+    0 <= row < ``rows``.
     """
     channels = frames.shape[1]
     count = np.zeros(rows, np.float32)
@@ -134,6 +135,7 @@ def pool(frames: Float, intervals: NDArray[np.int64], rows: int) -> Sums:
     if not len(intervals):
         return Sums(count=count, first=first, second=second)
     row, begin, end = intervals.T
+    starts = np.flatnonzero(np.diff(row, prepend=-1))  # of each row's intervals
     edges = np.unique(np.concatenate([begin, end]))
     edges = edges[edges < len(frames)]
     # One pass over the map: sums between neighbouring edges, then running sums over those.
@@ -142,6 +144,6 @@ def pool(frames: Float, intervals: NDArray[np.int64], rows: int) -> Sums:
         running = np.zeros((len(edges) + 1, channels), np.float32)
         np.cumsum(pieces, axis=0, out=running[1:])
         spans = running[np.searchsorted(edges, end)] - running[np.searchsorted(edges, begin)]
-        np.add.at(target, row, spans)
-    np.add.at(count, row, (end - begin).astype(np.float32))
+        target[row[starts]] = np.add.reduceat(spans, starts, axis=0)
+    count[row[starts]] = np.add.reduceat((end - begin).astype(np.float32), starts)
     return Sums(count=count, first=first, second=second)
