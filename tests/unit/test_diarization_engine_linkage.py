@@ -46,6 +46,10 @@ def test_labels_count_up_in_order_of_appearance() -> None:
     a, b, c = voices(3)
     labels = average_linkage(np.stack([b, a, b, c, a, b]), 0.5)
     assert labels.tolist() == [0, 1, 0, 2, 1, 0]
+    # Here the first vector draws the last one in, which takes the fifth and leaves the first.
+    degrees = np.radians([12.0, 90.0, 120.0, 240.0, -10.0, 180.0, 0.0])
+    circle = np.stack([np.cos(degrees), np.sin(degrees)], axis=1).astype(np.float32)
+    assert average_linkage(circle, 0.03).tolist() == [0, 1, 2, 3, 4, 5, 4]
 
 
 def test_one_vector_is_one_cluster() -> None:
