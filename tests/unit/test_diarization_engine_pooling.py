@@ -134,6 +134,7 @@ ROWS = [
     row(6, (15.0, 15.96)),
     row(7, (26.0, 28.0)),
     row(8, (10.0, 20.0)),  # exactly the second
+    row(9, (9.8, 10.6)),  # told of when the first chunk's blocks have long been known
 ]
 
 
@@ -141,7 +142,7 @@ def test_rows_within_chunks_and_across_them(
     loaded: Models, executor: ThreadPoolExecutor, sound: Float
 ) -> None:
     blocks = np.arange(375)
-    found = streamed(loaded, executor, sound, blocks, ROWS, rounds=[90, 200, 300, 375])
+    found = streamed(loaded, executor, sound, blocks, ROWS, rounds=[128, 200, 254, 375])
     assert_alike(found, by_hand(loaded, sound, blocks, ROWS))
 
 
