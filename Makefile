@@ -76,12 +76,12 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv
 
 .venv/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml | $(BIN)/python
-	@echo "Installing the pinned packages into .venv (129 MB to download, once) ..."
+	@echo "Installing the pinned packages into .venv (93 MB to download, once) ..."
 	@$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/runtime.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.runtime
-	@echo "Installing the pinned development tools into .venv (83 MB more, once) ..."
+	@echo "Installing the pinned development tools into .venv (119 MB more, once) ..."
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
