@@ -69,6 +69,19 @@ def test_canceling_works_to_the_last_step(engine: Diarizer, sample_wav: Path) ->
             engine.diarize(sample_wav, on_progress=lambda p, s=stage: p.stage != s)  # type: ignore[misc]
 
 
+def test_a_short_recording_is_canceled_on_the_way(engine: Diarizer, sample_wav: Path) -> None:
+    seen: list[Progress] = []
+
+    def stop(progress: Progress) -> bool:
+        seen.append(progress)
+        return progress.fraction < 0.3
+
+    with pytest.raises(Canceled):
+        engine.diarize(sample_wav, on_progress=stop)
+    assert seen[-1].stage == "analysing"
+    assert 0.3 <= seen[-1].fraction < 0.9
+
+
 def test_only_false_cancels(engine: Diarizer, sample_wav: Path) -> None:
     assert len(engine.diarize(sample_wav, on_progress=lambda _: None)) > 3
 

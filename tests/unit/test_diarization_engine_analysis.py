@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from earmark.diarization._analysis import Analysis
 from earmark.diarization._evidence import CELL_S, Evidence
 from earmark.diarization._grid import FRAME_S, FRAME_START_S, WINDOW_FRAMES
 from earmark.diarization._models import Models
@@ -125,6 +127,32 @@ def test_a_recording_may_end_where_a_round_of_windows_ends(
     found = analyse(loaded, silence(length / 16_000), FAST)
     assert len(found.window_frame) == 16 + (samples_more > 0)
     assert found.duration == length / 16_000
+
+
+def test_analysed_time_grows_to_the_end(loaded: Models, sparse: Float) -> None:
+    seen: list[float] = []
+    with ThreadPoolExecutor(2) as executor:
+        analysis = Analysis(loaded, FAST, executor)
+        for start in range(0, len(sparse), 160_000):
+            analysis.push(sparse[start : start + 160_000])
+            seen.append(analysis.analysed_s)
+        analysis.finish(lambda: seen.append(analysis.analysed_s))
+    assert seen == sorted(seen)
+    assert seen[0] == 0.0
+    assert seen[-1] == len(sparse) / 16_000
+    assert len(set(seen)) > 4
+
+
+def test_an_abandoned_analysis_leaves_no_work(loaded: Models, sparse: Float) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        analysis = Analysis(loaded, FAST, executor)
+        analysis.push(sparse[: 170 * 16_000])
+        futures = [future for batches in analysis._segmented for _, future in batches]
+        futures += [task.future for tasks, _ in analysis._pooler._batches for task in tasks]
+        open_ = sum(not future.done() for future in futures)
+        analysis.abandon()
+        assert open_ > 2
+        assert sum(future.cancelled() for future in futures) >= open_ - 2  # but what has begun
 
 
 @pytest.mark.parametrize("length", [1, 2, 400, 1600, 8000, 159_999, 160_000, 160_001])

@@ -7,6 +7,7 @@ decodes; every result is a function of the samples alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
 import numpy as np
@@ -55,9 +56,16 @@ class Analysis:
         self._round = max(1, round(_STEP_S * 16000 / self._window_step / _BATCH)) * _BATCH
         self._next_window = 0  # its first sample
         self._segmented: list[list[tuple[list[int], Future[Float]]]] = []
+        self._segmented_s = 0.0
         self._pooler = Pooler(models, executor)
         self._evidence = EvidenceBuilder()
         self._decided = 0  # blocks of 80 ms that are known to hold speech or not
+
+    @property
+    def analysed_s(self) -> float:
+        """Seconds that have been analysed: the mean of what has been segmented and embedded."""
+        total = self._samples.end / 16000
+        return (min(self._segmented_s, total) + min(self._pooler.collected_s, total)) / 2
 
     def push(self, samples: Float) -> None:
         """Add the next samples: float32 [n] at 16 kHz."""
@@ -68,8 +76,8 @@ class Analysis:
             self._take_arrived()
             self._start_round([self._next_window + i * step for i in range(self._round)])
 
-    def finish(self) -> Evidence:
-        """Analyse what is left and return all evidence."""
+    def finish(self, on_step: Callable[[], None] = lambda: None) -> Evidence:
+        """Analyse what is left, calling ``on_step`` as that goes on, and return all evidence."""
         self._take_arrived()
         total = self._samples.end
         starts = list(range(self._next_window, total - WINDOW_SAMPLES + 1, self._window_step))
@@ -80,10 +88,18 @@ class Analysis:
         if starts:
             self._start_round(starts)
         while self._segmented:
-            self._finish_segmentation(final=len(self._segmented) == 1)
+            self._finish_segmentation(on_step, final=len(self._segmented) == 1)
         while self._pooler.waiting:
             self._take_vectors()
+            on_step()
         return self._evidence.build(duration=total / 16000)
+
+    def abandon(self) -> None:
+        """Take back the work that has not begun. Nothing more can be done with this analysis."""
+        for batches in self._segmented:
+            for _, future in batches:
+                future.cancel()
+        self._pooler.abandon()
 
     def _take_arrived(self) -> None:
         before = self._samples.end // FRAME_SAMPLES
@@ -104,15 +120,14 @@ class Analysis:
         self._segmented.append(batches)
         self._next_window = starts[-1] + self._window_step
         if len(self._segmented) > 1:
-            self._finish_segmentation(final=False)
+            self._finish_segmentation(lambda: None, final=False)
         if self._pooler.waiting > 1:
             self._take_vectors()
 
-    def _finish_segmentation(self, *, final: bool) -> None:
+    def _finish_segmentation(self, on_step: Callable[[], None], *, final: bool) -> None:
         """Take the oldest round of windows and send its speech to the embedding networks."""
         rows = []
-        batches = self._segmented.pop(0)
-        for starts, future in batches:
+        for starts, future in self._segmented[0]:
             for start, probabilities in zip(starts, future.result(), strict=True):
                 frame = start // FRAME_SAMPLES
                 units = cut_units(probabilities, self._parameters)
@@ -121,6 +136,9 @@ class Analysis:
                     if one.clean_s >= self._parameters.unit_least_s:
                         times = (one.clean + frame) * FRAME_S + FRAME_START_S
                         rows.append(Row(("unit", key), np.maximum(times, 0.0)))
+            self._segmented_s = (starts[-1] + WINDOW_SAMPLES) / 16000
+            on_step()
+        del self._segmented[0]
         decided_s = self._samples.end / 16000
         if not final:
             upcoming = self._segmented[0][0][0][0]

@@ -18,6 +18,7 @@ from earmark.diarization._channel import Channel, Span, label_channel
 from earmark.diarization._clustering import CountHint
 from earmark.diarization._confidence import FrameConfidence
 from earmark.diarization._crosstalk import without_crosstalk
+from earmark.diarization._evidence import Evidence
 from earmark.diarization._grid import FRAME_S, FRAME_START_S
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE, FAST
@@ -98,13 +99,13 @@ class Diarizer:
             on_damage=on_damage,
             settings=self._settings,
         ) as audio:
-            analyses = self._analyse(audio, report)
+            evidence = self._analyse(audio, report)
             names = audio.channels
         report("clustering", _ANALYSED)
-        found = without_crosstalk([analysis.finish() for analysis in analyses])
+        found = without_crosstalk(evidence)
         answers = []
-        for i, evidence in enumerate(found, 1):
-            answers.append(label_channel(evidence, hint, self._parameters))
+        for i, channel in enumerate(found, 1):
+            answers.append(label_channel(channel, hint, self._parameters))
             report("labelling", _ANALYSED + (1 - _ANALYSED) * i / len(found))
         return self._result(
             answers,
@@ -131,19 +132,30 @@ class Diarizer:
     ) -> None:
         self.close()
 
-    def _analyse(self, audio: AudioStream, report: Reporter) -> list[Analysis]:
+    def _analyse(self, audio: AudioStream, report: Reporter) -> list[Evidence]:
+        """Read the recording to its end and analyse every channel."""
         analyses = [
             Analysis(self._models, self._parameters, self._executor) for _ in audio.channels
         ]
-        heard = 0.0
-        for block in audio:
-            for analysis, samples in zip(analyses, block, strict=True):
-                analysis.push(samples)
-            heard += block.shape[1] / 16000
-            expected = audio.duration_hint
-            share = heard / expected if expected else heard / (heard + _GUESS_S)
+        heard, length = 0.0, audio.duration_hint
+
+        def step() -> None:
+            done = sum(analysis.analysed_s for analysis in analyses) / len(analyses)
+            share = done / length if length else done / (done + _GUESS_S)
             report("analysing", _ANALYSED * min(1.0, share))
-        return analyses
+
+        try:
+            for block in audio:
+                for analysis, samples in zip(analyses, block, strict=True):
+                    analysis.push(samples)
+                heard += block.shape[1] / 16000
+                step()
+            length = heard
+            return [analysis.finish(step) for analysis in analyses]
+        except BaseException:
+            for analysis in analyses:
+                analysis.abandon()
+            raise
 
     def _result(
         self,

@@ -106,6 +106,7 @@ class Pooler:
         self._blocks = np.zeros(0, np.int64)  # active ones that no chunk has taken
         self._rows: list[Row] = []
         self._chunked_s = 0.0
+        self._collected_s = 0.0
         self._batches: list[tuple[list[_Task], float]] = []
         self._partial: dict[Key, tuple[float, list[Sums]]] = {}
 
@@ -113,6 +114,11 @@ class Pooler:
     def waiting(self) -> int:
         """Batches submitted and not collected."""
         return len(self._batches)
+
+    @property
+    def collected_s(self) -> float:
+        """Time up to which everything has been collected, or infinity."""
+        return self._collected_s
 
     def needs_from(self, known: int) -> int:
         """The first sample that is still needed when blocks before ``known`` are decided."""
@@ -168,6 +174,13 @@ class Pooler:
             _, part = self._partial.pop(key)
             if all(each.count[0] > 0 for each in part):
                 yield key, _vectors(self._models.networks, part)[0]
+        self._collected_s = chunked_s
+
+    def abandon(self) -> None:
+        """Take back the work that has not begun."""
+        for tasks, _ in self._batches:
+            for task in tasks:
+                task.future.cancel()
 
     def _cut(self, known: int, *, final: bool) -> Iterator[_Chunk]:
         limit = known if final else known - _MARGIN
