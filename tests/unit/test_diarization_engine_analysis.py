@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,7 +148,9 @@ def test_an_abandoned_analysis_leaves_no_work(loaded: Models, sparse: Float) -> 
     with ThreadPoolExecutor(1) as executor:
         analysis = Analysis(loaded, FAST, executor)
         analysis.push(sparse[: 170 * 16_000])
-        futures = [future for batches in analysis._segmented for _, future in batches]
+        futures: list[Future[Any]] = [
+            future for batches in analysis._segmented for _, future in batches
+        ]
         futures += [task.future for tasks, _ in analysis._pooler._batches for task in tasks]
         open_ = sum(not future.done() for future in futures)
         analysis.abandon()
