@@ -26,7 +26,7 @@ class Parameters:
     overlap_off: float = 0.45
 
     #: turns, and pauses of one speaker, of fewer frames than this are flicker
-    shortest: int = 9
+    shortest: int = 12
 
     #: a window's turn is cut into units no longer than this
     unit_s: float = 2.0
