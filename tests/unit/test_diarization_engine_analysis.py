@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from earmark.diarization._analysis import Analysis
-from earmark.diarization._evidence import CELL_S, Evidence
+from earmark.diarization._evidence import CELL_S, Evidence, EvidenceBuilder
 from earmark.diarization._grid import FRAME_S, FRAME_START_S, WINDOW_FRAMES
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE, FAST
@@ -79,6 +79,15 @@ def test_evidence_has_the_shape_it_promises(sparse: Float, evidence: Evidence) -
     assert evidence.depth.min() >= 1  # every frame is seen
     assert (np.diff(evidence.unit_window) >= 0).all()
     assert (np.diff(evidence.cell) > 0).all()
+
+
+def test_a_cell_is_told_of_once() -> None:
+    builder = EvidenceBuilder()
+    assert [builder.add_cell(cell) for cell in (3, 3, 4, 9, 9)] == [True, False, True, True, False]
+    builder.set_cell(9, np.array([0.0, 0.5, -1.0], np.float32))
+    found = builder.build(duration=3.0)
+    assert found.cell.tolist() == [3, 4, 9]
+    assert found.cell_vector.tolist() == [[0, 0, 0], [0, 0, 0], [0, 64, -127]]
 
 
 def test_speech_is_where_it_was_put(evidence: Evidence) -> None:
