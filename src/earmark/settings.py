@@ -10,7 +10,10 @@ from platformdirs import user_cache_path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["Settings", "get_settings"]
+__all__ = ["Provider", "Settings", "get_settings"]
+
+Provider = Literal["cpu", "cuda", "openvino"]
+"""An execution provider of ONNX Runtime."""
 
 
 class Settings(BaseSettings):
@@ -40,9 +43,7 @@ class Settings(BaseSettings):
     threads: int = Field(
         default=0, ge=0, le=256, description="Threads for inference; 0 means one per CPU core."
     )
-    provider: Literal["cpu", "cuda", "openvino"] = Field(
-        default="cpu", description="ONNX Runtime execution provider."
-    )
+    provider: Provider = Field(default="cpu", description="ONNX Runtime execution provider.")
     max_duration_s: float = Field(
         default=24 * 3600.0,
         gt=0,

@@ -158,7 +158,7 @@ def test_an_abandoned_analysis_leaves_no_work(loaded: Models, sparse: Float) -> 
         analysis = Analysis(loaded, FAST, executor)
         analysis.push(sparse[: 170 * 16_000])
         futures: list[Future[Any]] = [
-            future for batches in analysis._segmented for _, future in batches
+            future for under_way in analysis._segmented for _, future in under_way.batches
         ]
         futures += [task.future for tasks, _ in analysis._pooler._batches for task in tasks]
         open_ = sum(not future.done() for future in futures)

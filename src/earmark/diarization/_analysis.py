@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,18 @@ _NEAR_SPEECH = 0.2  # probability of speech around which audio is embedded ...
 _NEAR_BLOCKS = 3  # ... with this many blocks on each side
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Round:
+    """Windows under way, in batches: where each begins in the samples, and what is found there."""
+
+    batches: list[tuple[list[int], Future[Float]]]
+
+    @property
+    def first(self) -> int:
+        """The first sample of the first window."""
+        return self.batches[0][0][0]
+
+
 class Analysis:
     """Push blocks of samples, then finish."""
 
@@ -55,7 +68,7 @@ class Analysis:
         self._window_step = parameters.window_step * FRAME_SAMPLES
         self._round = max(1, round(_STEP_S * 16000 / self._window_step / _BATCH)) * _BATCH
         self._next_window = 0  # its first sample
-        self._segmented: list[list[tuple[list[int], Future[Float]]]] = []
+        self._segmented: list[_Round] = []
         self._segmented_s = 0.0
         self._pooler = Pooler(models, executor)
         self._evidence = EvidenceBuilder()
@@ -96,8 +109,8 @@ class Analysis:
 
     def abandon(self) -> None:
         """Take back the work that has not begun. Nothing more can be done with this analysis."""
-        for batches in self._segmented:
-            for _, future in batches:
+        for under_way in self._segmented:
+            for _, future in under_way.batches:
                 future.cancel()
         self._pooler.abandon()
 
@@ -117,7 +130,7 @@ class Analysis:
             relative = [start - batch[0] for start in batch]
             task = self._executor.submit(self._segmenter.segment, samples, relative)
             batches.append((batch, task))
-        self._segmented.append(batches)
+        self._segmented.append(_Round(batches))
         self._next_window = starts[-1] + self._window_step
         if len(self._segmented) > 1:
             self._finish_segmentation(lambda: None, final=False)
@@ -127,7 +140,7 @@ class Analysis:
     def _finish_segmentation(self, on_step: Callable[[], None], *, final: bool) -> None:
         """Take the oldest round of windows and send its speech to the embedding networks."""
         rows = []
-        for starts, future in self._segmented[0]:
+        for starts, future in self._segmented[0].batches:
             for start, probabilities in zip(starts, future.result(), strict=True):
                 frame = start // FRAME_SAMPLES
                 units = cut_units(probabilities, self._parameters)
@@ -141,8 +154,7 @@ class Analysis:
         del self._segmented[0]
         decided_s = self._samples.end / 16000
         if not final:
-            upcoming = self._segmented[0][0][0][0]
-            decided_s = upcoming / 16000 - (_NEAR_BLOCKS + 1) * BLOCK_S
+            decided_s = self._segmented[0].first / 16000 - (_NEAR_BLOCKS + 1) * BLOCK_S
         blocks = self._new_blocks(max(self._decided, int(decided_s / BLOCK_S) + final))
         self._pooler.add(blocks, rows + self._cell_rows(blocks))
         self._pooler.submit(self._samples, self._decided, final=final)

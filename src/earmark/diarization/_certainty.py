@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from earmark.diarization._evidence import Evidence
 from earmark.diarization._grid import tiles
 from earmark.diarization._labelling import Labels
+from earmark.diarization._probe import log_odds
 
 __all__ = ["FEATURES", "certainty", "frame_features"]
 
@@ -33,7 +34,7 @@ def frame_features(evidence: Evidence, labels: Labels, part: slice = _ALL) -> Fl
     are ahead of those left out.
     """
     margin = np.minimum(labels.margin[part], np.float32(3))
-    odds = _log_odds(evidence.speech[part]), _log_odds(evidence.overlap[part])
+    odds = log_odds(evidence.speech[part]), log_odds(evidence.overlap[part])
     return np.stack([np.ones_like(margin), *odds, margin], axis=1)
 
 
@@ -51,11 +52,6 @@ def certainty(evidence: Evidence, labels: Labels, of: Literal["frames", "turns"]
         score = (frame_features(evidence, labels, part) * weights[talkers]).sum(axis=1)
         sure[part] = 1 / (1 + np.exp(-score))
     return sure
-
-
-def _log_odds(probability: Float) -> Float:
-    bounded = np.clip(probability, np.float32(0.005), np.float32(0.995))
-    return np.asarray(np.log(bounded / (1 - bounded)), np.float32)
 
 
 @cache

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from earmark.diarization._grid import tiles
 from earmark.models import product
 
-__all__ = ["NETWORK", "Probe", "probe_inputs", "score_speech", "second_opinion", "trend"]
+__all__ = [
+    "NETWORK",
+    "Probe",
+    "log_odds",
+    "probe_inputs",
+    "score_speech",
+    "second_opinion",
+    "trend",
+]
 
 Float = NDArray[np.float32]
 
@@ -48,8 +56,8 @@ def score_speech(frames: Float) -> Float:
 
 def trend(speech: Float, overlap: Float) -> Float:
     """What the layer sees of the segmentation: log odds around each frame, [T, 10]."""
-    columns = [_shifted(_log_odds(speech), shift) for shift in _SHIFTS]
-    columns += [_shifted(_log_odds(overlap), shift) for shift in _OVERLAP_SHIFTS]
+    columns = [_shifted(log_odds(speech), shift) for shift in _SHIFTS]
+    columns += [_shifted(log_odds(overlap), shift) for shift in _OVERLAP_SHIFTS]
     return np.stack(columns, axis=1)
 
 
@@ -74,7 +82,8 @@ def second_opinion(
     return mean[0], mean[1]
 
 
-def _log_odds(probability: Float) -> Float:
+def log_odds(probability: Float) -> Float:
+    """Log odds of probabilities, kept within those of 0.005 and 0.995."""
     bounded = np.clip(probability, np.float32(0.005), np.float32(0.995))
     return np.asarray(np.log(bounded / (1 - bounded)), np.float32)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from earmark.errors import MissingExtra, ModelCorrupt, ModelMissing
+from earmark.settings import Provider
 
 __all__ = ["Provider", "load_session"]
-
-Provider = Literal["cpu", "cuda", "openvino"]
 
 # The options of a provider beside its defaults. TF32 would cost CUDA the last three digits.
 _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
