@@ -18,7 +18,23 @@ dotted name for programs). The message is for people: what was wrong, the value,
     │   ├── ModelMissing             unavailable  model.missing
     │   ├── ModelDownloadFailed      unavailable  model.download
     │   └── ModelCorrupt             unavailable  model.corrupt
+    ├── DecoderDied                  internal     audio.decoder
     ├── DiskFull                     exhausted    disk.full
+    ├── Unauthenticated              unauthenticated  key.unknown
+    ├── Forbidden                    forbidden    key.scope
+    ├── NotFound                     not-found    resource.not_found
+    ├── Conflict                     conflict     resource.conflict
+    │   ├── IdempotencyConflict      conflict     idempotency.conflict
+    │   ├── JobNotFinished           conflict     job.not_finished
+    │   └── JobFinished              conflict     job.finished
+    ├── MediaTooLarge                too-large    media.too_large
+    ├── RateLimited                  rate-limited rate.limited
+    ├── FetchError                   invalid      fetch.failed
+    │   └── AddressForbidden         invalid      fetch.address
+    ├── JobPoisoned                  internal     job.poisoned
+    ├── Unavailable                  unavailable  service.unavailable
+    │   ├── StorageUnavailable       unavailable  storage.unavailable
+    │   └── Draining                 unavailable  service.draining
     ├── MissingExtra                 unavailable  extra.missing
     ├── PeerFailed                   unavailable  bench.peer
     └── Canceled                     conflict     canceled
@@ -30,24 +46,40 @@ from enum import StrEnum
 from typing import ClassVar
 
 __all__ = [
+    "AddressForbidden",
     "AudioError",
     "AudioNotFound",
     "AudioTooLarge",
     "Canceled",
+    "Conflict",
     "DamagedAudio",
+    "DecoderDied",
     "DiskFull",
+    "Draining",
     "EarmarkError",
     "EmptyAudio",
+    "FetchError",
+    "Forbidden",
+    "IdempotencyConflict",
     "InvalidInput",
     "InvalidOption",
     "InvalidSamples",
+    "JobFinished",
+    "JobNotFinished",
+    "JobPoisoned",
     "Kind",
+    "MediaTooLarge",
     "MissingExtra",
     "ModelCorrupt",
     "ModelDownloadFailed",
     "ModelError",
     "ModelMissing",
+    "NotFound",
     "PeerFailed",
+    "RateLimited",
+    "StorageUnavailable",
+    "Unauthenticated",
+    "Unavailable",
     "UnknownModel",
     "UnsupportedAudio",
 ]
@@ -57,6 +89,7 @@ class Kind(StrEnum):
     """What sort of failure an error is; each dialect maps it to its own status."""
 
     INVALID = "invalid"
+    UNAUTHENTICATED = "unauthenticated"
     NOT_FOUND = "not-found"
     FORBIDDEN = "forbidden"
     CONFLICT = "conflict"
@@ -170,6 +203,12 @@ class ModelCorrupt(ModelError):
     code = "model.corrupt"
 
 
+class DecoderDied(EarmarkError):
+    """The process that decodes a recording ended without a word: it crashed or met its limits."""
+
+    code = "audio.decoder"
+
+
 class DiskFull(EarmarkError):
     """There is no room on the disk for what has to be written."""
 
@@ -196,3 +235,126 @@ class Canceled(EarmarkError):
 
     kind = Kind.CONFLICT
     code = "canceled"
+
+
+class Unauthenticated(EarmarkError):
+    """No key, or one that is not known, revoked or mistyped."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "key.unknown"
+
+
+class Forbidden(EarmarkError):
+    """The key is good but does not open this door."""
+
+    kind = Kind.FORBIDDEN
+    code = "key.scope"
+
+
+class NotFound(EarmarkError):
+    """There is no such thing, or it belongs to another tenant: the two are never told apart."""
+
+    kind = Kind.NOT_FOUND
+    code = "resource.not_found"
+
+
+class Conflict(EarmarkError):
+    """The request contradicts the state that something is in."""
+
+    kind = Kind.CONFLICT
+    code = "resource.conflict"
+
+
+class IdempotencyConflict(Conflict):
+    """An idempotency key came again with another request."""
+
+    code = "idempotency.conflict"
+
+
+class JobNotFinished(Conflict):
+    """The result of a job that has none (yet)."""
+
+    code = "job.not_finished"
+
+
+class JobFinished(Conflict):
+    """What is over cannot be canceled."""
+
+    code = "job.finished"
+
+
+class MediaTooLarge(EarmarkError):
+    """An upload or a remote file has more bytes than are accepted.
+
+    ``size`` is what was announced or has come so far, ``limit`` what is accepted, in bytes.
+    """
+
+    kind = Kind.TOO_LARGE
+    code = "media.too_large"
+
+    def __init__(self, message: str, *, size: int, limit: int) -> None:
+        super().__init__(message)
+        self.size = size
+        self.limit = limit
+
+
+class RateLimited(EarmarkError):
+    """Too many requests in a window of time; ``retry_after_s`` is when the next one may come."""
+
+    kind = Kind.RATE_LIMITED
+    code = "rate.limited"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class FetchError(EarmarkError):
+    """A remote recording could not be fetched, or a webhook not be delivered.
+
+    ``reason`` is a short name for programs: ``timeout``, ``connection``, ``tls``, ``status``,
+    ``redirects``, ``headers``, ``protocol`` or ``address``. ``transient`` says that another try
+    may succeed.
+    """
+
+    kind = Kind.INVALID
+    code = "fetch.failed"
+
+    def __init__(self, message: str, *, reason: str, transient: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.transient = transient
+
+
+class AddressForbidden(FetchError):
+    """An address that this server does not connect to: private, local, or not allowed."""
+
+    code = "fetch.address"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="address")
+
+
+class JobPoisoned(EarmarkError):
+    """A recording made the process that decodes or analyses it die, twice."""
+
+    code = "job.poisoned"
+
+
+class Unavailable(EarmarkError):
+    """Something that is needed does not answer now; the same request may succeed later."""
+
+    kind = Kind.UNAVAILABLE
+    code = "service.unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    """The database or the blob store does not answer."""
+
+    code = "storage.unavailable"
+
+
+class Draining(Unavailable):
+    """The server is shutting down and takes nothing new."""
+
+    code = "service.draining"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from platformdirs import user_cache_path
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["Provider", "Settings", "get_settings"]
 
 Provider = Literal["cpu", "cuda", "openvino"]
 """An execution provider of ONNX Runtime."""
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Several values in one variable, separated by commas."""
 
 
 class Settings(BaseSettings):
@@ -50,9 +53,165 @@ class Settings(BaseSettings):
         description="Longest recording accepted, in seconds of decoded audio.",
     )
     max_channels: int = Field(default=32, ge=1, description="Most audio channels accepted.")
+    max_sample_rate: int = Field(
+        default=768_000, ge=8_000, description="Highest sample rate accepted, in Hz."
+    )
+    max_decoded_samples: int = Field(
+        default=2 * 24 * 3600 * 96_000,
+        ge=1,
+        description="Most samples a recording may decode to, all its channels together, at its own"
+        " sample rate.",
+    )
+    max_upload_bytes: int = Field(
+        default=1 << 30, ge=1, description="Largest upload or remote recording, in bytes."
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("earmark"),
+        description="Folder of the server: its database, blobs and secrets, unless other settings"
+        " name another place for them.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="`postgresql://user@host/database` for several machines; unset, SQLite in the"
+        " data folder.",
+    )
+    blob_url: str | None = Field(
+        default=None,
+        description="Where recordings and results are kept: `s3://bucket/prefix`, `gs://…`,"
+        " `az://…` or `file:///folder`; unset, a folder in the data folder. Credentials come"
+        " from the environment, as that store's own tools expect them.",
+    )
+    reserve_bytes: int = Field(
+        default=512 << 20,
+        ge=0,
+        description="Free space that is kept on the disk of the data folder: nothing new is taken"
+        " below it.",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Secret from which keys are checked and links signed, the same for every"
+        " process; unset, a file in the data folder, made at the first start.",
+    )
+    bootstrap_key: SecretStr | None = Field(
+        default=None,
+        description="Admin key to be created at the start; `earmark keys generate` prints one.",
+    )
+    anonymous_tenant: str | None = Field(
+        default=None,
+        description="Tenant of requests without a key in dialects whose clients send none"
+        " (Phonexia); unset, they are refused.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the server listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port of HTTP and WebSocket.")
+    grpc_port: int = Field(default=50051, ge=0, le=65535, description="Port of gRPC.")
+    tls_cert: Path | None = Field(
+        default=None, description="Certificate chain (PEM): HTTP and gRPC are then served by TLS."
+    )
+    tls_key: Path | None = Field(default=None, description="Private key (PEM) of the certificate.")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Base URL in the links that are handed out; unset, what the request says.",
+    )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[^/]+)*$",
+        description="Path prefix that a reverse proxy takes away, such as `/earmark`.",
+    )
+    trusted_proxies: Names = Field(
+        default=("127.0.0.1",),
+        description="Addresses of reverse proxies whose `X-Forwarded-*` headers are believed,"
+        " separated by commas.",
+    )
+    cors_origins: Names = Field(
+        default=(),
+        description="Origins whose pages may call the API from a browser, separated by commas.",
+    )
+    shutdown_grace_s: float = Field(
+        default=30.0,
+        ge=0,
+        description="Seconds that running jobs and streams have to end after SIGTERM.",
+    )
+    worker_slots: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Jobs that one worker runs at once, each in a process of its own; 0 means one"
+        " per CPU core, four at most.",
+    )
+    worker_timeout_s: float = Field(
+        default=10.0,
+        ge=1,
+        description="Seconds without a heartbeat after which a worker's jobs are taken over.",
+    )
+    decoder_memory_bytes: int = Field(
+        default=1 << 30,
+        ge=256 << 20,
+        description="Address space of the process that decodes one recording.",
+    )
+    decoder_cpu_s: int = Field(
+        default=3600,
+        ge=1,
+        description="CPU seconds of the process that decodes one recording.",
+    )
+    allow_http: bool = Field(
+        default=False, description="Fetch recordings and deliver webhooks by plain HTTP too."
+    )
+    allow_addresses: Names = Field(
+        default=(),
+        description="Private addresses or networks (CIDR) that recordings may be fetched from and"
+        " webhooks delivered to, separated by commas; all others are refused.",
+    )
+    fetch_timeout_s: float = Field(
+        default=1800.0, gt=0, description="Seconds that fetching a remote recording may take."
+    )
+    webhook_timeout_s: float = Field(
+        default=15.0, gt=0, description="Seconds that a webhook's receiver has to answer."
+    )
+    rate_limit: str = Field(
+        default="6000/minute",
+        description="Requests per key and route of the native API and the Phonexia dialect.",
+    )
+    rate_limit_storage: str = Field(
+        default="memory://",
+        description="Where requests are counted, such as `redis://host`; in memory, each process"
+        " counts its own.",
+    )
+    pyannoteai_rate_limit_submit: str = Field(
+        default="100/minute", description="Submissions per tenant and route, pyannoteAI dialect."
+    )
+    pyannoteai_rate_limit_read: str = Field(
+        default="300/minute", description="Job queries per tenant and route, pyannoteAI dialect."
+    )
+    pyannoteai_output_retention_s: float = Field(
+        default=24 * 3600.0, gt=0, description="Seconds that a pyannoteAI job is kept once over."
+    )
+    pyannoteai_media_retention_s: float = Field(
+        default=48 * 3600.0, gt=0, description="Seconds that pyannoteAI media are kept."
+    )
+    pyannoteai_signature: Literal["hex", "base64"] = Field(
+        default="hex", description="Encoding of `X-Signature` in pyannoteAI webhooks."
+    )
+    phonexia_retention_s: float = Field(
+        default=24 * 3600.0, gt=0, description="Seconds that a Phonexia task is kept once over."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that the server logs."
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="One JSON object per line, or text; auto: text on a terminal."
+    )
     eval_dir: Path | None = Field(
         default=None, description="Folder with evaluation data for `earmark bench` and the tests."
     )
+
+    @field_validator("trusted_proxies", "cors_origins", "allow_addresses", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
 
 
 @lru_cache(maxsize=1)
