@@ -1,0 +1,204 @@
+"""What the use cases speak of: callers, media, jobs and their deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Generic, TypeVar
+
+from earmark.errors import Forbidden, Kind
+
+__all__ = [
+    "Caller",
+    "Idempotency",
+    "Job",
+    "JobError",
+    "JobKind",
+    "JobOptions",
+    "JobState",
+    "Media",
+    "Page",
+    "Priority",
+    "Scope",
+    "Submission",
+    "Submitted",
+]
+
+
+T = TypeVar("T")
+
+
+class Scope(StrEnum):
+    """What a key may be used for; ``admin`` includes the others."""
+
+    JOBS = "jobs"
+    GALLERIES = "galleries"
+    LIVE = "live"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """Who asks: a tenant, by one of its keys or, where the settings allow it, by none."""
+
+    tenant_id: str
+    key_id: str | None
+    scopes: frozenset[Scope]
+
+    def require(self, scope: Scope) -> None:
+        """Raise `Forbidden` unless the key has this scope."""
+        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
+            raise Forbidden(f"This key does not have the scope {scope.value!r}: use one that has.")
+
+
+class JobKind(StrEnum):
+    """What is asked of a recording."""
+
+    DIARIZE = "diarize"
+    VOICE_ACTIVITY = "voice-activity"
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class Priority(IntEnum):
+    """Which of a tenant's own jobs goes first; tenants take turns whatever their priorities."""
+
+    LOW = -1
+    NORMAL = 0
+    HIGH = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobOptions:
+    """What the engine is asked, as `Diarizer.diarize` takes it.
+
+    ``channels`` is "mix", "split" or a tuple of channel indices. ``frame_confidence`` keeps the
+    confidence per frame in the result.
+    """
+
+    speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+    channels: str | tuple[int, ...] = "mix"
+    start: float | None = None
+    end: float | None = None
+    fast: bool = False
+    tolerate_damage: bool = False
+    frame_confidence: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobError:
+    """Why a job failed."""
+
+    kind: Kind
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A job as it stands. Times are seconds since 1970 (UTC)."""
+
+    id: str
+    tenant_id: str
+    dialect: str
+    kind: JobKind
+    state: JobState
+    stage: str
+    progress: int
+    priority: Priority
+    options: JobOptions
+    render: Mapping[str, Any]
+    media_id: str | None
+    url: str | None
+    name: str | None
+    webhook_id: str | None
+    error: JobError | None
+    created_at: float
+    updated_at: float
+    started_at: float | None
+    finished_at: float | None
+    audio_s: float | None
+    timings: Mapping[str, float]
+    result_blob: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Media:
+    """A recording in the blob store; an ``owned`` one goes with the job it came with."""
+
+    id: str
+    tenant_id: str
+    dialect: str
+    key: str | None
+    name: str | None
+    blob: str
+    size: int
+    sha256: str
+    owned: bool
+    created_at: float
+    expires_at: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """A request for a job; exactly one of ``media`` and ``url`` says where the recording is.
+
+    ``render`` is what the dialect needs again to show the result, and is stored as it is (JSON).
+    ``retention_s`` is how long the job is kept once over; None: as the tenant has set.
+    """
+
+    dialect: str
+    kind: JobKind
+    options: JobOptions = JobOptions()
+    media: Media | None = None
+    url: str | None = None
+    name: str | None = None
+    webhook: str | None = None
+    priority: Priority = Priority.NORMAL
+    retention_s: float | None = None
+    render: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Idempotency:
+    """A client's promise that requests with this key are one request.
+
+    ``fingerprint`` is the SHA-256 (hex) of the route and of what was asked.
+    """
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submitted:
+    """The job of a submission; ``replayed`` when an earlier request had made it."""
+
+    job: Job
+    replayed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list, newest first; ``cursor`` leads to the next part, None at the end."""
+
+    items: tuple[T, ...]
+    cursor: str | None
+    total: int
