@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from earmark.storage._insert import insert_new
 from earmark.storage._schema import deliveries, webhooks
 
 __all__ = ["enqueue", "ensure"]
@@ -22,27 +23,13 @@ def ensure(
     now: float,
 ) -> str:
     """The id of the tenant's webhook with this address, made when there is none."""
-    found = connection.scalar(
-        sa.select(webhooks.c.id).where(
-            webhooks.c.tenant_id == tenant_id,
-            webhooks.c.dialect == dialect,
-            webhooks.c.url == url,
-        )
+    same = {"tenant_id": tenant_id, "dialect": dialect, "url": url}
+    insert_new(
+        connection,
+        webhooks,
+        {"id": str(uuid.uuid4()), "secret": new_secret(), "created_at": now, **same},
     )
-    if found is not None:
-        return str(found)
-    webhook_id = str(uuid.uuid4())
-    connection.execute(
-        webhooks.insert().values(
-            id=webhook_id,
-            tenant_id=tenant_id,
-            dialect=dialect,
-            url=url,
-            secret=new_secret(),
-            created_at=now,
-        )
-    )
-    return webhook_id
+    return str(connection.execute(sa.select(webhooks.c.id).filter_by(**same)).scalar_one())
 
 
 def enqueue(

@@ -1,0 +1,290 @@
+"""Jobs as those who asked for them see them: submit, look, fetch the result, cancel, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Collection
+
+import sqlalchemy as sa
+
+from earmark.errors import Draining, InvalidOption, JobFinished, JobNotFinished, NotFound
+from earmark.service._addresses import AddressRules
+from earmark.service._idempotency import earlier
+from earmark.service._model import (
+    Caller,
+    Idempotency,
+    Job,
+    JobKind,
+    JobState,
+    Page,
+    Scope,
+    Submission,
+    Submitted,
+)
+from earmark.service._rows import job_of, options_row
+from earmark.service._store import Store
+from earmark.storage import jobs as rows
+from earmark.storage import webhooks as webhook_rows
+
+__all__ = ["Jobs", "new_webhook_secret", "note_delivery"]
+
+_WATCH_S = 0.25  # other processes change jobs too, so those watched are looked at this often
+
+
+class Jobs:
+    """The jobs of all tenants; every method sees only the caller's."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rules = AddressRules(
+            allow_http=store.settings.allow_http, allow=store.settings.allow_addresses
+        )
+        self._draining = threading.Event()
+        self.submitted = threading.Event()
+        """Set whenever a job was submitted in this process: a worker need not wait to look."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more jobs are taken."""
+        return self._draining.is_set()
+
+    def drain(self) -> None:
+        """Take no more jobs."""
+        self._draining.set()
+
+    def submit(
+        self, caller: Caller, submission: Submission, *, idempotency: Idempotency | None = None
+    ) -> Submitted:
+        """Note a job durably: once this returns, it will be run.
+
+        Raises `Forbidden` without the scope, `AddressForbidden` or `InvalidOption` for addresses
+        that will not be connected to, `IdempotencyConflict`, `Draining`, and what the database
+        raises.
+        """
+        caller.require(Scope.JOBS)
+        if self._draining.is_set():
+            raise Draining("The server is shutting down: send the request again in a moment.")
+        if (submission.media is None) == (submission.url is None):
+            raise InvalidOption("A job needs one recording: an upload or an address.")
+        for url in (submission.url, submission.webhook):
+            if url is not None:
+                self._rules.check_url(url)
+        job_id, now = str(uuid.uuid4()), time.time()
+        with self._store.database.write() as connection:
+            known = earlier(connection, caller, idempotency, job_id, now)
+            if known is None:
+                rows.insert(connection, self._row(connection, caller, submission, job_id, now))
+            row = rows.fetch(connection, known or job_id, tenant_id=caller.tenant_id)
+        if row is None:
+            raise _unknown(known or job_id)
+        self.submitted.set()
+        return Submitted(job=job_of(row), replayed=known is not None)
+
+    def get(
+        self,
+        caller: Caller,
+        job_id: str,
+        *,
+        dialect: str | None = None,
+        kind: JobKind | None = None,
+    ) -> Job:
+        """One job. Raises `NotFound` for an unknown id and for any that is not the caller's."""
+        caller.require(Scope.JOBS)
+        with self._store.database.read() as connection:
+            row = rows.fetch(connection, job_id, **_same(caller, dialect, kind))
+        if row is None:
+            raise _unknown(job_id)
+        return job_of(row)
+
+    def list(
+        self,
+        caller: Caller,
+        *,
+        states: Collection[JobState] | None = None,
+        kinds: Collection[JobKind] | None = None,
+        dialect: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        offset: int = 0,
+    ) -> Page[Job]:
+        """The caller's jobs, newest first. Raises `InvalidOption` for a cursor that is none."""
+        caller.require(Scope.JOBS)
+        before = None if cursor is None else _read_cursor(cursor)
+        with self._store.database.read() as connection:
+            found = rows.listing(
+                connection,
+                tenant_id=caller.tenant_id,
+                states=states,
+                kinds=kinds,
+                dialect=dialect,
+                before=before,
+                limit=limit + 1,
+                offset=offset,
+            )
+            total = rows.count(
+                connection, tenant_id=caller.tenant_id, states=states, kinds=kinds, dialect=dialect
+            )
+        more = len(found) > limit
+        found = found[:limit]
+        return Page(
+            items=tuple(job_of(row) for row in found),
+            cursor=_write_cursor(found[-1]["seq"]) if more else None,
+            total=total,
+        )
+
+    def result(self, caller: Caller, job_id: str, *, dialect: str | None = None) -> bytes:
+        """The result document of a job that succeeded (JSON). Raises `JobNotFinished` before."""
+        return self.document(self.get(caller, job_id, dialect=dialect))
+
+    def document(self, job: Job) -> bytes:
+        """The result document of a job at hand."""
+        if job.result_blob is None:
+            raise JobNotFinished(
+                f"The job {job.id} is {job.state.value} and has no result"
+                + (": ask again when it has succeeded." if not job.state.over else ".")
+            )
+        return self._store.blobs.get(job.result_blob)
+
+    def cancel(self, caller: Caller, job_id: str, *, dialect: str | None = None) -> Job:
+        """Stop a job, queued or running. Raises `JobFinished` when it was over; twice is fine."""
+        caller.require(Scope.JOBS)
+        now = time.time()
+        with self._store.database.write() as connection:
+            row = rows.fetch(connection, job_id, **_same(caller, dialect, None))
+            if row is None:
+                raise _unknown(job_id)
+            state = JobState(row["state"])
+            if not state.over and rows.update(
+                connection,
+                job_id,
+                {"state": JobState.CANCELED, "finished_at": now, "updated_at": now},
+                state=state,
+            ):
+                note_delivery(connection, row, JobState.CANCELED, now)
+            row = rows.fetch(connection, job_id)
+        if row is None:
+            raise _unknown(job_id)
+        if row["state"] != JobState.CANCELED:
+            raise JobFinished(f"The job {job_id} has {row['state']}: there is nothing to cancel.")
+        return job_of(row)
+
+    def delete(self, caller: Caller, job_id: str) -> None:
+        """Remove a job with its result; one that is running is stopped.
+
+        A recording that came with the job is removed by the next sweep.
+        """
+        caller.require(Scope.JOBS)
+        with self._store.database.write() as connection:
+            row = rows.fetch(connection, job_id, tenant_id=caller.tenant_id)
+            if row is None:
+                raise _unknown(job_id)
+            rows.delete(connection, [job_id])
+        if row["result_blob"] is not None:
+            self._store.blobs.delete(row["result_blob"])
+
+    async def watch(self, caller: Caller, job_id: str) -> AsyncIterator[Job]:
+        """The job as it is, then whenever it changed, until it is over or the service drains.
+
+        Ends too when the job is deleted. Raises `NotFound` as `get` does.
+        """
+        job = await asyncio.to_thread(self.get, caller, job_id)
+        yield job
+        while not (job.state.over or self._draining.is_set()):
+            await asyncio.sleep(_WATCH_S)
+            try:
+                now = await asyncio.to_thread(self.get, caller, job_id)
+            except NotFound:
+                return
+            if (now.state, now.stage, now.progress) != (job.state, job.stage, job.progress):
+                yield now
+            job = now
+
+    def _row(
+        self,
+        connection: sa.Connection,
+        caller: Caller,
+        submission: Submission,
+        job_id: str,
+        now: float,
+    ) -> dict[str, object]:
+        webhook_id = None
+        if submission.webhook is not None:
+            webhook_id = webhook_rows.ensure(
+                connection,
+                tenant_id=caller.tenant_id,
+                dialect=submission.dialect,
+                url=submission.webhook,
+                new_secret=new_webhook_secret,
+                now=now,
+            )
+        return {
+            "id": job_id,
+            "tenant_id": caller.tenant_id,
+            "dialect": submission.dialect,
+            "kind": submission.kind,
+            "state": JobState.QUEUED,
+            "stage": "queued",
+            "priority": submission.priority,
+            "options": options_row(submission.options),
+            "render": dict(submission.render),
+            "media_id": submission.media.id if submission.media else None,
+            "url": submission.url,
+            "name": submission.name or (submission.media.name if submission.media else None),
+            "webhook_id": webhook_id,
+            "created_at": now,
+            "updated_at": now,
+            "retention_s": submission.retention_s,
+        }
+
+
+def note_delivery(
+    connection: sa.Connection, row: sa.RowMapping, state: JobState, now: float
+) -> None:
+    """Note that a job's webhook has to hear of its end, in the transaction that ends it."""
+    if row["webhook_id"] is not None:
+        webhook_rows.enqueue(
+            connection,
+            tenant_id=row["tenant_id"],
+            webhook_id=row["webhook_id"],
+            job_id=row["id"],
+            event=f"job.{state.value}",
+            now=now,
+        )
+
+
+def new_webhook_secret() -> str:
+    """A secret in the form of Standard Webhooks: 32 random bytes."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _same(caller: Caller, dialect: str | None, kind: JobKind | None) -> dict[str, object]:
+    same: dict[str, object] = {"tenant_id": caller.tenant_id}
+    if dialect is not None:
+        same["dialect"] = dialect
+    if kind is not None:
+        same["kind"] = kind
+    return same
+
+
+def _unknown(job_id: str) -> NotFound:
+    return NotFound(f"There is no job {job_id!r}.")
+
+
+def _write_cursor(seq: int) -> str:
+    return base64.urlsafe_b64encode(seq.to_bytes(8, "big")).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> int:
+    try:
+        raw = base64.b64decode(cursor + "=", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 8:
+        raise InvalidOption(f"{cursor!r} is no cursor: take it from the page before.")
+    return int.from_bytes(raw, "big")

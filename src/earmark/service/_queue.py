@@ -1,0 +1,191 @@
+"""Jobs as those who run them see them: take one, tell how it goes, end it.
+
+A job is run by the executor that its row names. Every change here is made only while that still
+holds, so a job ends once even when two executors should run it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from earmark.errors import NotFound
+from earmark.service._jobs import note_delivery
+from earmark.service._model import Job, JobError, JobState, Media
+from earmark.service._rows import job_of
+from earmark.service._store import Store
+from earmark.storage import jobs as rows
+from earmark.storage import media as media_rows
+
+__all__ = ["Queue"]
+
+
+class Queue:
+    """The jobs of all tenants, for the executors."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def claim(self, executor_id: str) -> Job | None:
+        """Begin the job whose turn it is, if one is waiting; see `storage.jobs.claim`."""
+        with self._store.database.write() as connection:
+            row = rows.claim(connection, executor_id, time.time())
+        return None if row is None else job_of(row)
+
+    def take(self, job_id: str, executor_id: str) -> Job | None:
+        """Run a running job from now on, whoever did before; None when it is over or gone."""
+        now = time.time()
+        again = sa.case((rows.columns.executor_id == executor_id, 0), else_=1)
+        with self._store.database.write() as connection:
+            taken = rows.update(
+                connection,
+                job_id,
+                {
+                    "executor_id": executor_id,
+                    "attempts": rows.columns.attempts + again,
+                    "updated_at": now,
+                },
+                state=JobState.RUNNING,
+            )
+            row = rows.fetch(connection, job_id) if taken else None
+        return None if row is None else job_of(row)
+
+    def orphans(self, live: Collection[str]) -> list[str]:
+        """The running jobs whose executor is none of the ``live`` ones."""
+        with self._store.database.read() as connection:
+            return rows.orphans(connection, live)
+
+    def running(self, executor_id: str, job_ids: Collection[str]) -> set[str]:
+        """Which of these jobs are (still) this executor's to run."""
+        with self._store.database.read() as connection:
+            found = rows.fetch_many(connection, job_ids)
+        return {row["id"] for row in found if _runs(row, executor_id)}
+
+    def report(self, job_id: str, executor_id: str, stage: str, percent: int) -> bool:
+        """Tell how far a job is; percentages never fall. False: it is no longer ours to run."""
+        known = rows.columns.progress
+        progress = sa.case((known < percent, percent), else_=known)
+        return self._change(
+            job_id, executor_id, {"stage": stage, "progress": progress, "updated_at": time.time()}
+        )
+
+    def crashed(self, job_id: str) -> int:
+        """Note that the job made a process die; how often it has done so."""
+        with self._store.database.write() as connection:
+            rows.update(connection, job_id, {"crashes": rows.columns.crashes + 1})
+            row = rows.fetch(connection, job_id)
+        return 0 if row is None else int(row["crashes"])
+
+    def attempts(self, job_id: str) -> int:
+        """How often the job was begun or taken over."""
+        with self._store.database.read() as connection:
+            row = rows.fetch(connection, job_id)
+        return 0 if row is None else int(row["attempts"])
+
+    def put_off(self, job_id: str, executor_id: str, delay_s: float) -> bool:
+        """Back into the queue, to be tried again after a while."""
+        return self._requeue(job_id, executor_id, time.time() + delay_s)
+
+    def hand_back(self, job_id: str, executor_id: str) -> bool:
+        """Back into the queue, for whoever is next."""
+        return self._requeue(job_id, executor_id, 0.0)
+
+    def media_of(self, job: Job) -> Media:
+        """The recording of a job. Raises `NotFound` when it was deleted."""
+        with self._store.database.read() as connection:
+            row = None
+            if job.media_id is not None:
+                row = media_rows.fetch(connection, job.media_id)
+        if row is None:
+            raise NotFound("The recording was deleted before the job could be run.")
+        return Media(**row)
+
+    def fetched(self, job_id: str, executor_id: str, media_id: str) -> bool:
+        """Note the recording that was fetched from the job's address."""
+        return self._change(job_id, executor_id, {"media_id": media_id})
+
+    def known(self, tenant_id: str, cache_key: str) -> Job | None:
+        """A job of the tenant that has answered the same question and still has its result."""
+        with self._store.database.read() as connection:
+            row = rows.known_result(connection, tenant_id, cache_key)
+        return None if row is None else job_of(row)
+
+    def succeed(
+        self,
+        job_id: str,
+        executor_id: str,
+        *,
+        result_blob: str,
+        audio_s: float,
+        timings: Mapping[str, float],
+        cache_key: str | None = None,
+    ) -> bool:
+        """End a job with its result, and note the webhook's delivery. False: not ours to end."""
+        return self._finish(
+            job_id,
+            executor_id,
+            JobState.SUCCEEDED,
+            {
+                "progress": 100,
+                "result_blob": result_blob,
+                "audio_s": audio_s,
+                "timings": dict(timings),
+                "cache_key": cache_key,
+            },
+        )
+
+    def fail(self, job_id: str, executor_id: str, error: JobError) -> bool:
+        """End a job with an error, and note the webhook's delivery. False: not ours to end."""
+        return self._finish(
+            job_id,
+            executor_id,
+            JobState.FAILED,
+            {
+                "error_kind": error.kind,
+                "error_code": error.code,
+                "error_message": error.message,
+            },
+        )
+
+    def _finish(
+        self, job_id: str, executor_id: str, state: JobState, values: dict[str, Any]
+    ) -> bool:
+        now = time.time()
+        with self._store.database.write() as connection:
+            ended = rows.update(
+                connection,
+                job_id,
+                {**values, "state": state, "stage": "done", "finished_at": now, "updated_at": now},
+                state=JobState.RUNNING,
+                executor_id=executor_id,
+            )
+            row = rows.fetch(connection, job_id) if ended else None
+            if row is not None:
+                note_delivery(connection, row, state, now)
+        return ended
+
+    def _requeue(self, job_id: str, executor_id: str, not_before: float) -> bool:
+        return self._change(
+            job_id,
+            executor_id,
+            {
+                "state": JobState.QUEUED,
+                "stage": "queued",
+                "executor_id": None,
+                "not_before": not_before,
+                "updated_at": time.time(),
+            },
+        )
+
+    def _change(self, job_id: str, executor_id: str, values: Mapping[str, Any]) -> bool:
+        with self._store.database.write() as connection:
+            return rows.update(
+                connection, job_id, values, state=JobState.RUNNING, executor_id=executor_id
+            )
+
+
+def _runs(row: sa.RowMapping, executor_id: str) -> bool:
+    return row["state"] == JobState.RUNNING and row["executor_id"] == executor_id

@@ -1,0 +1,57 @@
+"""Between the rows of jobs and the jobs that the use cases speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from earmark.errors import Kind
+from earmark.service._model import Job, JobError, JobKind, JobOptions, JobState, Priority
+
+__all__ = ["job_of", "options_row"]
+
+
+def job_of(row: Mapping[str, Any]) -> Job:
+    error = None
+    if row["error_code"] is not None:
+        error = JobError(
+            kind=Kind(row["error_kind"]), code=row["error_code"], message=row["error_message"]
+        )
+    return Job(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        dialect=row["dialect"],
+        kind=JobKind(row["kind"]),
+        state=JobState(row["state"]),
+        stage=row["stage"],
+        progress=row["progress"],
+        priority=Priority(row["priority"]),
+        options=_options(row["options"]),
+        render=row["render"],
+        media_id=row["media_id"],
+        url=row["url"],
+        name=row["name"],
+        webhook_id=row["webhook_id"],
+        error=error,
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        audio_s=row["audio_s"],
+        timings=row["timings"] or {},
+        result_blob=row["result_blob"],
+    )
+
+
+def options_row(options: JobOptions) -> dict[str, Any]:
+    """The options that differ from the defaults, as JSON."""
+    defaults = asdict(JobOptions())
+    return {name: value for name, value in asdict(options).items() if value != defaults[name]}
+
+
+def _options(row: Mapping[str, Any]) -> JobOptions:
+    values = dict(row)
+    if isinstance(values.get("channels"), list):
+        values["channels"] = tuple(values["channels"])
+    return JobOptions(**values)

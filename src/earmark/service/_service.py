@@ -1,0 +1,56 @@
+"""All use cases of one installation, for the dialects to call."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from earmark.service._jobs import Jobs
+from earmark.service._keys import Keys
+from earmark.service._limits import RateLimits
+from earmark.service._links import Links
+from earmark.service._media import MediaLibrary
+from earmark.service._store import Store
+from earmark.service._tenants import Tenants
+from earmark.service._uploads import Uploads
+from earmark.service._webhooks import Webhooks
+from earmark.settings import Settings
+
+__all__ = ["Service"]
+
+
+class Service:
+    """The use cases that every dialect shares; all methods may be called from any thread."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.settings = store.settings
+        self.tenants = Tenants(store)
+        self.keys = Keys(store)
+        self.limits = RateLimits(store.settings)
+        self.links = Links(store.secret)
+        self.media = MediaLibrary(store)
+        self.uploads = Uploads(store)
+        self.jobs = Jobs(store)
+        self.webhooks = Webhooks(store)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Open the storage that the settings name; see `Store.open` for what it raises."""
+        return cls(Store.open(settings))
+
+    def check(self) -> None:
+        """Raise `StorageUnavailable` unless the database and the blob store answer."""
+        self.store.database.check()
+        self.store.blobs.check()
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end: no jobs are taken, streams are to be closed."""
+        return self.jobs.draining
+
+    def drain(self) -> None:
+        """Take nothing new from now on."""
+        self.jobs.drain()
+
+    def close(self) -> None:
+        self.store.close()

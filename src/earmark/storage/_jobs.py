@@ -1,0 +1,204 @@
+"""Rows of jobs: the queue of record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from earmark.storage._schema import jobs, tenants
+
+__all__ = [
+    "claim",
+    "columns",
+    "count",
+    "delete",
+    "expired",
+    "fetch",
+    "fetch_many",
+    "insert",
+    "known_result",
+    "listing",
+    "orphans",
+    "update",
+]
+
+Row = sa.RowMapping
+
+columns = jobs.c
+"""The columns, for values that are computed from the row."""
+
+
+def insert(connection: sa.Connection, values: Mapping[str, Any]) -> None:
+    connection.execute(jobs.insert().values(values))
+
+
+def fetch(connection: sa.Connection, job_id: str, **same: object) -> Row | None:
+    """The job with this id, if its columns ``same`` have these values."""
+    query = sa.select(jobs).where(jobs.c.id == job_id, *_equal(same))
+    return connection.execute(query).mappings().one_or_none()
+
+
+def fetch_many(connection: sa.Connection, job_ids: Collection[str]) -> Sequence[Row]:
+    query = sa.select(jobs).where(jobs.c.id.in_(job_ids))
+    return connection.execute(query).mappings().all()
+
+
+def update(
+    connection: sa.Connection, job_id: str, values: Mapping[str, Any], **same: object
+) -> bool:
+    """Change a job, if its columns ``same`` still have these values; whether they had."""
+    changed = connection.execute(
+        jobs.update().where(jobs.c.id == job_id, *_equal(same)).values(values)
+    )
+    return changed.rowcount == 1
+
+
+def delete(connection: sa.Connection, job_ids: Collection[str]) -> None:
+    connection.execute(jobs.delete().where(jobs.c.id.in_(job_ids)))
+
+
+def listing(
+    connection: sa.Connection,
+    *,
+    tenant_id: str,
+    states: Collection[str] | None,
+    kinds: Collection[str] | None,
+    dialect: str | None,
+    before: int | None,
+    limit: int,
+    offset: int,
+) -> Sequence[Row]:
+    """A tenant's jobs, newest first, from the one before sequence number ``before`` on."""
+    query = sa.select(jobs).where(*_chosen(tenant_id, states, kinds, dialect))
+    if before is not None:
+        query = query.where(jobs.c.seq < before)
+    query = query.order_by(jobs.c.seq.desc()).limit(limit).offset(offset)
+    return connection.execute(query).mappings().all()
+
+
+def count(
+    connection: sa.Connection,
+    *,
+    tenant_id: str,
+    states: Collection[str] | None,
+    kinds: Collection[str] | None,
+    dialect: str | None,
+) -> int:
+    query = (
+        sa.select(sa.func.count())
+        .select_from(jobs)
+        .where(*_chosen(tenant_id, states, kinds, dialect))
+    )
+    return connection.scalar(query) or 0
+
+
+def claim(connection: sa.Connection, executor_id: str, now: float) -> Row | None:
+    """Begin the job whose turn it is, if there is one.
+
+    Tenants take turns: first the one with the fewest jobs running, then the one served longest
+    ago. Within a tenant the priority decides, then the order of submission.
+    """
+    waiting = (jobs.c.state == "queued") & (jobs.c.not_before <= now)
+    running = (
+        sa.select(sa.func.count())
+        .where(jobs.c.tenant_id == tenants.c.id, jobs.c.state == "running")
+        .correlate(tenants)
+        .scalar_subquery()
+    )
+    due = sa.exists().where(jobs.c.tenant_id == tenants.c.id, waiting).correlate(tenants)
+    tenant_id = connection.scalar(
+        sa.select(tenants.c.id)
+        .where(due)
+        .order_by(running, tenants.c.served_at, tenants.c.id)
+        .limit(1)
+    )
+    if tenant_id is None:
+        return None
+    job_id = connection.scalar(
+        sa.select(jobs.c.id)
+        .where(jobs.c.tenant_id == tenant_id, waiting)
+        .order_by(jobs.c.priority.desc(), jobs.c.seq)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if job_id is None:
+        return None
+    begun = update(
+        connection,
+        job_id,
+        {
+            "state": "running",
+            "stage": "fetching",
+            "executor_id": executor_id,
+            "attempts": jobs.c.attempts + 1,
+            "started_at": sa.func.coalesce(jobs.c.started_at, now),
+            "updated_at": now,
+        },
+        state="queued",
+    )
+    if not begun:
+        return None
+    connection.execute(tenants.update().where(tenants.c.id == tenant_id).values(served_at=now))
+    return fetch(connection, job_id)
+
+
+def orphans(connection: sa.Connection, live: Collection[str]) -> list[str]:
+    """Jobs that run nowhere: their executor is none of the ``live`` ones."""
+    lost = jobs.c.executor_id.is_(None) | jobs.c.executor_id.not_in(live)
+    query = sa.select(jobs.c.id).where(jobs.c.state == "running", lost).order_by(jobs.c.seq)
+    return list(connection.scalars(query))
+
+
+def known_result(connection: sa.Connection, tenant_id: str, cache_key: str) -> Row | None:
+    """A job of the tenant that has answered the same question."""
+    query = (
+        sa.select(jobs)
+        .where(
+            jobs.c.tenant_id == tenant_id,
+            jobs.c.cache_key == cache_key,
+            jobs.c.state == "succeeded",
+            jobs.c.result_blob.is_not(None),
+        )
+        .order_by(jobs.c.seq.desc())
+        .limit(1)
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
+def expired(connection: sa.Connection, now: float, limit: int) -> Sequence[Row]:
+    """Jobs that have been over for longer than they are kept."""
+    kept = sa.func.coalesce(jobs.c.retention_s, tenants.c.retention_s)
+    query = (
+        sa.select(jobs)
+        .join(tenants, tenants.c.id == jobs.c.tenant_id)
+        .where(
+            jobs.c.finished_at.is_not(None),
+            jobs.c.state != "expired",
+            kept.is_not(None),
+            jobs.c.finished_at + kept <= now,
+        )
+        .limit(limit)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def _equal(same: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+    return [jobs.c[name] == value for name, value in same.items()]
+
+
+def _chosen(
+    tenant_id: str,
+    states: Collection[str] | None,
+    kinds: Collection[str] | None,
+    dialect: str | None,
+) -> list[sa.ColumnElement[bool]]:
+    chosen = [jobs.c.tenant_id == tenant_id]
+    if states is not None:
+        chosen.append(jobs.c.state.in_(states))
+    if kinds is not None:
+        chosen.append(jobs.c.kind.in_(kinds))
+    if dialect is not None:
+        chosen.append(jobs.c.dialect == dialect)
+    return chosen
