@@ -1,0 +1,124 @@
+"""What dialects read from requests and write into answers in the same way."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from earmark.errors import InvalidInput, RateLimited
+from earmark.service._model import Idempotency
+from earmark.settings import Settings
+
+if TYPE_CHECKING:
+    from earmark.service._limits import Allowance, RateLimits
+
+__all__ = [
+    "RateLimitHeaders",
+    "absolute_url",
+    "announced_bytes",
+    "idempotency_of",
+    "iso",
+    "key_of",
+    "limit_rate",
+]
+
+FORM_OVERHEAD_BYTES = 64 << 10
+"""How much longer than its file a form may be."""
+
+
+def key_of(request: Request) -> str | None:
+    """The API key: ``Authorization: Bearer``, else ``X-API-Key``; None when there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.headers.get("x-api-key", "").strip() or None
+
+
+def absolute_url(request: Request, path: str, settings: Settings) -> str:
+    """The address of ``path``, which begins with the dialect's prefix, as clients reach it."""
+    if settings.public_url is not None:
+        return settings.public_url.rstrip("/") + path
+    return f"{request.url.scheme}://{request.url.netloc}{settings.root_path}{path}"
+
+
+def announced_bytes(request: Request, *, form: bool = False) -> int | None:
+    """The size of the recording that the request says it brings; None when it does not say.
+
+    Of a form this is less than the recording really has, by what is written around it.
+    """
+    announced = request.headers.get("content-length", "")
+    if not re.fullmatch(r"[0-9]{1,18}", announced):
+        return None
+    return max(0, int(announced) - FORM_OVERHEAD_BYTES) if form else int(announced)
+
+
+def idempotency_of(request: Request, route: str, body_fingerprint: str) -> Idempotency | None:
+    """The promise in the header ``Idempotency-Key``; None without that header.
+
+    Raises `InvalidInput` for a key that is empty, longer than 255 characters, or not printable.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?", key):
+        raise InvalidInput(
+            f"An Idempotency-Key has 1 to 255 printable ASCII characters, not {key[:300]!r}."
+        )
+    fingerprint = hashlib.sha256(f"{route}\n{body_fingerprint}".encode()).hexdigest()
+    return Idempotency(key=key, fingerprint=fingerprint)
+
+
+def iso(t: float) -> str:
+    """Seconds since 1970 as RFC 3339 in UTC, to the millisecond: ``2026-01-31T09:30:00.000Z``."""
+    return datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def limit_rate(
+    request: Request, limits: RateLimits, *, who: str, route: str, limit: str
+) -> Allowance:
+    """Count this request; `RateLimitHeaders` tells the client where it stands.
+
+    ``limit`` is such as "100/minute". Raises `RateLimited` when it is passed.
+    """
+    allowance = limits.hit(who, route, limit)
+    request.state.allowance = allowance
+    if not allowance.allowed:
+        wait = math.ceil(allowance.retry_after_s)
+        raise RateLimited(
+            f"More than {limit.replace('/', ' requests per ')}: try again in {wait} s.",
+            retry_after_s=allowance.retry_after_s,
+        )
+    return allowance
+
+
+class RateLimitHeaders:
+    """ASGI middleware: ``X-RateLimit-*`` on every answer to a request that was counted.
+
+    ``X-RateLimit-Reset`` is seconds since 1970; ``Retry-After``, seconds, comes with a refusal.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = scope.setdefault("state", {})
+
+        async def tell(message: Message) -> None:
+            allowance: Allowance | None = state.get("allowance")
+            if message["type"] == "http.response.start" and allowance is not None:
+                headers = MutableHeaders(scope=message)
+                headers["X-RateLimit-Limit"] = str(allowance.limit)
+                headers["X-RateLimit-Remaining"] = str(allowance.remaining)
+                headers["X-RateLimit-Reset"] = str(math.ceil(allowance.reset_at))
+                if not allowance.allowed:
+                    headers["Retry-After"] = str(math.ceil(allowance.retry_after_s))
+            await send(message)
+
+        await self._app(scope, receive, tell)
