@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from earmark.storage._schema import jobs, tenants
 
 __all__ = [
+    "Row",
     "claim",
     "columns",
     "count",
@@ -167,18 +168,16 @@ def known_result(connection: sa.Connection, tenant_id: str, cache_key: str) -> R
     return connection.execute(query).mappings().one_or_none()
 
 
-def expired(connection: sa.Connection, now: float, limit: int) -> Sequence[Row]:
-    """Jobs that have been over for longer than they are kept."""
-    kept = sa.func.coalesce(jobs.c.retention_s, tenants.c.retention_s)
+def expired(connection: sa.Connection, now: float, tombstone_s: float, limit: int) -> Sequence[Row]:
+    """Jobs that have been over for longer than they are kept; notes of them, ``tombstone_s``."""
+    kept = sa.case(
+        (jobs.c.state == "expired", tombstone_s + sa.func.coalesce(tenants.c.retention_s, 0.0)),
+        else_=sa.func.coalesce(jobs.c.retention_s, tenants.c.retention_s),
+    )
     query = (
         sa.select(jobs)
         .join(tenants, tenants.c.id == jobs.c.tenant_id)
-        .where(
-            jobs.c.finished_at.is_not(None),
-            jobs.c.state != "expired",
-            kept.is_not(None),
-            jobs.c.finished_at + kept <= now,
-        )
+        .where(jobs.c.finished_at + kept <= now)
         .limit(limit)
     )
     return connection.execute(query).mappings().all()

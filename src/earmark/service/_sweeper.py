@@ -1,0 +1,78 @@
+"""Removing what has been kept for as long as was promised."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from earmark.errors import EarmarkError
+from earmark.service._model import JobState
+from earmark.service._service import Service
+from earmark.storage import idempotency, jobs, sweep_orphans
+
+__all__ = ["Sweeper", "sweep"]
+
+_EVERY_S = 60.0
+_AT_ONCE = 500  # jobs per transaction
+_IDEMPOTENCY_S = 7 * 24 * 3600.0
+_TOMBSTONE_S = 30 * 24 * 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """A thread that sweeps once a minute; several processes may do so at once."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                sweep(self._service, time.time())
+            except EarmarkError as error:
+                _log.warning("Sweeping stopped early, the next round goes on: %s", error)
+            self._stop.wait(_EVERY_S)
+
+
+def sweep(service: Service, now: float) -> None:
+    """Remove all that is over its time at ``now``: jobs, results, recordings, leftovers."""
+    while _sweep_jobs(service, now) == _AT_ONCE:
+        pass
+    with service.store.database.write() as connection:
+        idempotency.sweep(connection, now - _IDEMPOTENCY_S)
+    service.uploads.sweep(now)
+    service.media.sweep(now)
+    sweep_orphans(service.store.database, service.store.blobs, now)
+
+
+def _sweep_jobs(service: Service, now: float) -> int:
+    """Remove jobs whose time is over; how many were found.
+
+    What came through a dialect with a retention of its own is forgotten, as its clients expect.
+    A native job leaves a note that it has expired, which is itself forgotten after a month.
+    """
+    with service.store.database.write() as connection:
+        found = jobs.expired(connection, now, _TOMBSTONE_S, _AT_ONCE)
+        jobs.delete(connection, [row["id"] for row in found if _is_forgotten(row)])
+        for row in found:
+            if not _is_forgotten(row):
+                values = {"state": JobState.EXPIRED, "result_blob": None, "updated_at": now}
+                jobs.update(connection, row["id"], {**values, "media_id": None, "cache_key": None})
+    # The blobs go last: a crash in between leaves orphans, which are swept, and no broken results.
+    service.store.blobs.delete(*(row["result_blob"] for row in found if row["result_blob"]))
+    return len(found)
+
+
+def _is_forgotten(row: jobs.Row) -> bool:
+    return row["retention_s"] is not None or row["state"] == JobState.EXPIRED
