@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from earmark.audio._audio import Audio
+from earmark.audio._isolated import open_isolated
 from earmark.audio._limits import SAMPLE_RATE
 from earmark.audio._options import Channels, OnDamage
 from earmark.audio._reader import Source
@@ -9,10 +11,12 @@ from earmark.audio._stream import AudioStream, open_audio, read_audio
 
 __all__ = [
     "SAMPLE_RATE",
+    "Audio",
     "AudioStream",
     "Channels",
     "OnDamage",
     "Source",
     "open_audio",
+    "open_isolated",
     "read_audio",
 ]

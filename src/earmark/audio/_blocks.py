@@ -45,7 +45,8 @@ def cut(
         stop = last if end is None else min(last, round(end * piece.rate))
         if min(stop, last) > round(budget_s * piece.rate):
             raise AudioTooLarge(
-                f"{name} is longer than the {budget_s:g} s accepted: "
+                f"{name} is longer than the {budget_s:g} s accepted "
+                f"({min(stop, last) / piece.rate:.2f} s so far): "
                 "choose a part with start and end, or raise EARMARK_MAX_DURATION_S."
             )
         if begin == first and stop == last:

@@ -13,7 +13,7 @@ from earmark.audio._container import (
     self_synchronising,
 )
 from earmark.audio._findings import Findings
-from earmark.audio._limits import MAX_RATE, MIN_RATE, TIMED
+from earmark.audio._limits import MIN_RATE, TIMED, Limits
 from earmark.audio._ogg import pages_lost
 from earmark.audio._promise import all_there, shortfall
 from earmark.audio._reader import Reader
@@ -46,8 +46,8 @@ class Decoder:
     :class:`AudioTooLarge` when the first samples cannot be had; :meth:`pieces` raises them later.
     """
 
-    def __init__(self, reader: Reader, findings: Findings, *, max_channels: int) -> None:
-        self._reader, self._findings, self._max_channels = reader, findings, max_channels
+    def __init__(self, reader: Reader, findings: Findings, limits: Limits) -> None:
+        self._reader, self._findings, self._limits = reader, findings, limits
         self._arrivals: Iterator[Arrival]
         self._open()
         first = next(self._arrivals, None)
@@ -80,6 +80,7 @@ class Decoder:
         self._container, self._stream = open_container(self._reader, self._findings)
         timed = self._container.format.name in TIMED
         start = self._container.start_time
+        self._decoded = 0
         self._timeline = Timeline(
             self._findings,
             coarse=timed,
@@ -181,16 +182,27 @@ class Decoder:
         return EmptyAudio(f"{name} is empty: its audio track has no samples.")
 
     def _check(self, frame: AudioFrame) -> None:
-        rate, channels, name = frame.sample_rate, frame.layout.nb_channels, self._reader.label
-        if rate > MAX_RATE:
-            raise AudioTooLarge(f"{name} claims {rate} Hz: at most {MAX_RATE} Hz are read.")
+        rate, channels = frame.sample_rate, frame.layout.nb_channels
+        name, limits = self._reader.label, self._limits
+        if rate > limits.max_sample_rate:
+            raise AudioTooLarge(
+                f"{name} claims {rate} Hz, and at most {limits.max_sample_rate} Hz are accepted: "
+                "raise EARMARK_MAX_SAMPLE_RATE or resample it."
+            )
         if rate < MIN_RATE or channels < 1:
             raise UnsupportedAudio(
                 f"{name} claims {rate} Hz and {channels} channels: "
                 f"at least {MIN_RATE} Hz and one channel are needed."
             )
-        if channels > self._max_channels:
+        if channels > limits.max_channels:
             raise AudioTooLarge(
-                f"{name} has {channels} channels, and {self._max_channels} are accepted: "
+                f"{name} has {channels} channels, and {limits.max_channels} are accepted: "
                 "raise EARMARK_MAX_CHANNELS or take some out."
+            )
+        self._decoded += frame.samples * channels
+        if self._decoded > limits.max_decoded_samples:
+            raise AudioTooLarge(
+                f"{name} has {self._decoded} samples so far, all channels together, and "
+                f"{limits.max_decoded_samples} are accepted: "
+                "raise EARMARK_MAX_DECODED_SAMPLES or choose a part with end."
             )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
+
+from earmark.settings import Settings
 
 SAMPLE_RATE: Final = 16000
 """Sample rate of everything that leaves this room, Hz."""
 
 MIN_RATE: Final = 1_000
-MAX_RATE: Final = 768_000
-"""Sample rates accepted, Hz. Beyond them a header is lying or the file is not a recording."""
+"""Lowest sample rate accepted, Hz. Below it a header is lying or the file is not a recording."""
 
 BLOCK_SECONDS: Final = 5
 BLOCK_VALUES: Final = 1 << 22
@@ -57,3 +59,27 @@ TIMED: Final = frozenset(
     {"asf", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "mpeg", "mpegts"}
 )
 """Containers with a clock of their own: a jump in it is a pause in the recording."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one recording may be, by the settings of the same names; each is still accepted.
+
+    ``max_decoded_samples`` counts what is decoded at the recording's own rate, all its channels
+    together.
+    """
+
+    max_duration_s: float
+    max_channels: int
+    max_sample_rate: int
+    max_decoded_samples: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The limits that ``settings`` set."""
+        return cls(
+            max_duration_s=settings.max_duration_s,
+            max_channels=settings.max_channels,
+            max_sample_rate=settings.max_sample_rate,
+            max_decoded_samples=settings.max_decoded_samples,
+        )

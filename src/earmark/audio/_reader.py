@@ -39,14 +39,16 @@ class Reader:
 
     Errors while reading are kept in :attr:`error` and look like the end of the file to FFmpeg,
     which would otherwise swallow them; the caller looks there after each step. There is no ``name``
-    on purpose: FFmpeg would guess the container from its ending.
+    on purpose: FFmpeg would guess the container from its ending. ``label`` is what messages call
+    the source, when it does not tell itself.
 
     Raises :class:`AudioNotFound` for a path that cannot be opened and :class:`InvalidOption` for
     an address, a text file object or anything else that holds no bytes.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._file, self.label, self._owned = _open(source)
+    def __init__(self, source: Source, *, label: str | None = None) -> None:
+        self._file, name, self._owned = open_source(source)
+        self.label = label or name
         self.error: BaseException | None = None
         self._seekable = bool(getattr(self._file, "seekable", bool)())
         self._base = self._file.tell() if self._seekable else 0
@@ -182,7 +184,7 @@ def _needs_seeking(head: bytes) -> bool:
     return mp3 or head[4:8] in _MP4 or head[:4] == b"wvpk"
 
 
-def _open(source: Source) -> tuple[IO[bytes], str, bool]:
+def open_source(source: Source) -> tuple[IO[bytes], str, bool]:
     """The binary file of a source, its name for messages, and whether it is ours to close."""
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source), "The audio", True

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from earmark.audio._blocks import cut, gather, resample, sound
 from earmark.audio._decoder import Decoder
 from earmark.audio._findings import Findings
+from earmark.audio._limits import Limits
 from earmark.audio._options import (
     Channels,
     OnDamage,
@@ -67,6 +68,11 @@ class AudioStream:
     def warnings(self) -> tuple[str, ...]:
         """What was wrong and taken anyway; complete when the iteration has ended."""
         return self._findings.warnings
+
+    @property
+    def start_s(self) -> float:
+        """Where in the recording the first sample stands, in seconds."""
+        return self._start
 
     def close(self) -> None:
         """Let go of the file and the decoder; nothing more comes out."""
@@ -129,16 +135,30 @@ def open_audio(
 
     Raises :class:`InvalidOption` for a bad choice, :class:`AudioNotFound`,
     :class:`UnsupportedAudio`, :class:`EmptyAudio`, :class:`DamagedAudio`, :class:`InvalidSamples`
-    and :class:`AudioTooLarge` (the limits are ``max_duration_s`` and ``max_channels`` of the
-    settings), here or while iterating.
+    and :class:`AudioTooLarge` (the limits are ``max_duration_s``, ``max_channels``,
+    ``max_sample_rate`` and ``max_decoded_samples`` of the settings), here or while iterating.
     """
-    settings = settings or get_settings()
+    limits = Limits.of(settings or get_settings())
     check_range(start, end)
-    tolerant = check_on_damage(on_damage)
-    reader = Reader(source)
+    check_on_damage(on_damage)
+    return open_reader(
+        Reader(source), limits, channels=channels, start=start, end=end, on_damage=on_damage
+    )
+
+
+def open_reader(
+    reader: Reader,
+    limits: Limits,
+    *,
+    channels: Channels,
+    start: float | None,
+    end: float | None,
+    on_damage: OnDamage,
+) -> AudioStream:
+    """`open_audio` of a reader, which is closed with the stream or when this fails."""
     try:
-        findings = Findings(reader.label, tolerant=tolerant)
-        decoder = Decoder(reader, findings, max_channels=settings.max_channels)
+        findings = Findings(reader.label, tolerant=check_on_damage(on_damage))
+        decoder = Decoder(reader, findings, limits)
         try:
             selection = choose_channels(channels, decoder.channels)
             decoder.skip_to(start or 0.0)
@@ -155,7 +175,7 @@ def open_audio(
         selection,
         start=start or 0.0,
         end=end,
-        budget_s=settings.max_duration_s,
+        budget_s=limits.max_duration_s,
     )
 
 

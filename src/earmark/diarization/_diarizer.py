@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from earmark.audio import AudioStream, Channels, Source, open_audio
+from earmark.audio import Audio, Channels, Source, open_audio
 from earmark.diarization._analysis import Analysis
 from earmark.diarization._channel import Channel, Span, label_channel
 from earmark.diarization._clustering import CountHint
@@ -88,9 +88,7 @@ class Diarizer:
         Raises `InvalidOption` for options that make no sense, `AudioNotFound`, `AudioTooLarge`, a
         kind of `AudioError` for what cannot be read, and `Canceled` when ``on_progress`` says so.
         """
-        hint = _hint(speakers, min_speakers, max_speakers)
-        report = Reporter(on_progress)
-        report("analysing", 0.0)
+        _hint(speakers, min_speakers, max_speakers)
         with open_audio(
             source,
             channels=channels,
@@ -99,8 +97,34 @@ class Diarizer:
             on_damage=on_damage,
             settings=self._settings,
         ) as audio:
-            evidence = self._analyse(audio, report)
-            names = audio.channels
+            return self.diarize_stream(
+                audio,
+                speakers=speakers,
+                min_speakers=min_speakers,
+                max_speakers=max_speakers,
+                uri=_stem(source),
+                on_progress=on_progress,
+            )
+
+    def diarize_stream(
+        self,
+        audio: Audio,
+        *,
+        speakers: int | None = None,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        uri: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Diarization:
+        """Say who speaks when in an opened recording, which is read to its end: see `diarize`.
+
+        ``audio`` comes from `open_audio` or `open_isolated`, which choose its channels and range;
+        ``uri`` is what the exports call the recording.
+        """
+        hint = _hint(speakers, min_speakers, max_speakers)
+        report = Reporter(on_progress)
+        report("analysing", 0.0)
+        evidence = self._analyse(audio, report)
         report("clustering", _ANALYSED)
         found = without_crosstalk(evidence)
         answers = []
@@ -109,11 +133,11 @@ class Diarizer:
             report("labelling", _ANALYSED + (1 - _ANALYSED) * i / len(found))
         return self._result(
             answers,
-            names,
+            audio.channels,
             hint,
             duration=found[0].duration,
-            start=start or 0.0,
-            uri=_stem(source),
+            start=audio.start_s,
+            uri=uri,
             warnings=audio.warnings,
         )
 
@@ -132,7 +156,7 @@ class Diarizer:
     ) -> None:
         self.close()
 
-    def _analyse(self, audio: AudioStream, report: Reporter) -> list[Evidence]:
+    def _analyse(self, audio: Audio, report: Reporter) -> list[Evidence]:
         """Read the recording to its end and analyse every channel."""
         analyses = [
             Analysis(self._models, self._parameters, self._executor) for _ in audio.channels
