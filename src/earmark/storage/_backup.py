@@ -13,7 +13,7 @@ from earmark.settings import Settings
 __all__ = ["back_up"]
 
 _DATABASE = "earmark.db"
-_SECRET_FILE = "secret.key"
+_KEY_FILE = "secret.key"
 _BLOBS = "blobs"
 
 
@@ -42,8 +42,8 @@ def back_up(settings: Settings, target: Path) -> None:
         _copy_blobs(source / _BLOBS, target / _BLOBS)
         _copy_database(source / _DATABASE, target / _DATABASE)
         _copy_blobs(source / _BLOBS, target / _BLOBS)
-        if (source / _SECRET_FILE).is_file():
-            shutil.copy2(source / _SECRET_FILE, target / _SECRET_FILE)
+        if (source / _KEY_FILE).is_file():
+            shutil.copy2(source / _KEY_FILE, target / _KEY_FILE)
     except OSError as error:
         raise DiskFull(f"The backup could not be written: {error.strerror}.") from error
 
