@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from earmark.storage import _idempotency as idempotency
 from earmark.storage import _jobs as jobs
+from earmark.storage import _keys as keys
+from earmark.storage import _tenants as tenants
 from earmark.storage import _webhooks as webhooks
+from earmark.storage._blobs import BlobInfo, Blobs, BlobWriter
 from earmark.storage._database import Database
 from earmark.storage._insert import insert_new
+from earmark.storage._migrate import migrate
 
-__all__ = ["Database", "idempotency", "insert_new", "jobs", "webhooks"]
+__all__ = [
+    "BlobInfo",
+    "BlobWriter",
+    "Blobs",
+    "Database",
+    "idempotency",
+    "insert_new",
+    "jobs",
+    "keys",
+    "migrate",
+    "tenants",
+    "webhooks",
+]

@@ -1,0 +1,189 @@
+"""API keys: made, listed, revoked, and who is behind one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from earmark.errors import InvalidOption, NotFound, Unauthenticated
+from earmark.service._model import Caller, Scope
+from earmark.service._secret import keyed_hash
+from earmark.service._store import Store
+from earmark.service._tenants import Tenants, ensure_tenant
+from earmark.service._token import check_token, generate_id, generate_token
+from earmark.storage import keys as rows
+
+__all__ = ["Key", "Keys", "NewKey"]
+
+_FIRST_TENANT = "default"
+_NAME_CHARACTERS = 200
+_ANONYMOUS_SCOPES = frozenset({Scope.JOBS, Scope.GALLERIES, Scope.LIVE})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """What is known of a key; ``tenant`` is the tenant's name."""
+
+    id: str
+    tenant_id: str
+    tenant: str
+    name: str
+    scopes: frozenset[Scope]
+    created_at: float
+    revoked_at: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewKey(Key):
+    """A key just made, with the ``token`` that is shown this once and kept nowhere."""
+
+    token: str
+
+
+class Keys:
+    """The keys. Of each the database holds a keyed hash, by which it is found."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def authenticate(self, token: str | None) -> Caller:
+        """Who sends this token: one read by index, so that a revoked key is void at once.
+
+        Raises `Unauthenticated`; for a mistyped token without asking the database.
+        """
+        if not token:
+            raise Unauthenticated(
+                "A key is needed: send it as Authorization: Bearer em_… with the request."
+            )
+        check_token(token)
+        with self._store.database.read() as connection:
+            row = rows.by_digest(connection, self._digest(token))
+        if row is None or row["revoked_at"] is not None:
+            raise Unauthenticated(
+                "This key is not known here or is revoked: make one with `earmark keys create`."
+            )
+        return Caller(tenant_id=row["tenant_id"], key_id=row["id"], scopes=_scopes(row["scopes"]))
+
+    def anonymous(self) -> Caller | None:
+        """Who asks without a key where the settings allow it; None where they do not."""
+        if self._store.settings.anonymous_tenant is None:
+            return None
+        return self._anonymous
+
+    @cached_property
+    def _anonymous(self) -> Caller:
+        tenant = Tenants(self._store).ensure(self._store.settings.anonymous_tenant or "")
+        return Caller(tenant_id=tenant.id, key_id=None, scopes=_ANONYMOUS_SCOPES)
+
+    def create(self, tenant: str, scopes: Iterable[Scope], name: str) -> NewKey:
+        """Make a key for the tenant of this name, and the tenant when there is none.
+
+        Raises `InvalidOption`: no scope, or a name of no or more than 200 characters.
+        """
+        with self._store.database.write() as connection:
+            return self._create(connection, tenant, frozenset(scopes), name, generate_token())
+
+    def list(self, tenant: str | None = None) -> tuple[Key, ...]:
+        """All keys, newest first, or those of the tenant of this name."""
+        with self._store.database.read() as connection:
+            return tuple(map(_key, rows.newest_first(connection, tenant=tenant)))
+
+    def revoke(self, key_id: str) -> Key:
+        """Make a key void for good; again is no error. Raises `NotFound`."""
+        with self._store.database.write() as connection:
+            rows.revoke(connection, key_id, now=time.time())
+            return _found(connection, key_id)
+
+    def bootstrap(self) -> str | None:
+        """The first key, of tenant ``default`` with all scopes, when there is none yet.
+
+        ``EARMARK_BOOTSTRAP_KEY`` is taken for it, then or later, unless it was here before, also
+        as one revoked since. Otherwise one is made, and returned to be shown once.
+        Raises `InvalidOption` when the setting holds no valid key.
+        """
+        given = self._store.settings.bootstrap_key
+        token = generate_token() if given is None else given.get_secret_value()
+        try:
+            check_token(token)
+        except Unauthenticated as error:
+            raise InvalidOption(
+                "EARMARK_BOOTSTRAP_KEY holds no valid key: `earmark keys generate` prints one."
+            ) from error
+        with self._store.database.write() as connection:
+            # The lock on the tenant's row lets one process at a time through here.
+            ensure_tenant(connection, _FIRST_TENANT)
+            if given is None:
+                there = rows.any_key(connection)
+            else:
+                there = rows.by_digest(connection, self._digest(token)) is not None
+            if there:
+                return None
+            self._create(connection, _FIRST_TENANT, frozenset({Scope.ADMIN}), "first", token)
+        return token if given is None else None
+
+    def _create(
+        self,
+        connection: sa.Connection,
+        tenant: str,
+        scopes: frozenset[Scope],
+        name: str,
+        token: str,
+    ) -> NewKey:
+        if not scopes:
+            known = ", ".join(Scope)
+            raise InvalidOption(f"A key without a scope opens nothing: name some of {known}.")
+        if not 1 <= len(name) <= _NAME_CHARACTERS:
+            raise InvalidOption(
+                f"A key's name has 1 to {_NAME_CHARACTERS} characters, not {len(name)}."
+            )
+        tenant_id = ensure_tenant(connection, tenant).id
+        key_id = generate_id()
+        rows.insert(
+            connection,
+            key_id=key_id,
+            tenant_id=tenant_id,
+            name=name,
+            scopes=" ".join(sorted(scopes)),
+            digest=self._digest(token),
+            now=(now := time.time()),
+        )
+        return NewKey(
+            id=key_id,
+            tenant_id=tenant_id,
+            tenant=tenant,
+            name=name,
+            scopes=scopes,
+            created_at=now,
+            revoked_at=None,
+            token=token,
+        )
+
+    def _digest(self, token: str) -> str:
+        return keyed_hash(self._store.secret, "key", token.encode()).hex()
+
+
+def _scopes(written: str) -> frozenset[Scope]:
+    return frozenset(map(Scope, written.split()))
+
+
+def _key(row: sa.RowMapping) -> Key:
+    return Key(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        tenant=row["tenant"],
+        name=row["name"],
+        scopes=_scopes(row["scopes"]),
+        created_at=row["created_at"],
+        revoked_at=row["revoked_at"],
+    )
+
+
+def _found(connection: sa.Connection, key_id: str) -> Key:
+    row = rows.by_id(connection, key_id)
+    if row is None:
+        raise NotFound(f"There is no key {key_id!r}: `earmark keys list` shows those there are.")
+    return _key(row)
