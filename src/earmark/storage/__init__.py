@@ -11,6 +11,7 @@ from earmark.storage._blobs import BlobInfo, Blobs, BlobWriter
 from earmark.storage._database import Database
 from earmark.storage._insert import insert_new
 from earmark.storage._migrate import migrate
+from earmark.storage._orphans import sweep_orphans
 
 __all__ = [
     "BlobInfo",
@@ -22,6 +23,7 @@ __all__ = [
     "jobs",
     "keys",
     "migrate",
+    "sweep_orphans",
     "tenants",
     "webhooks",
 ]
