@@ -1,0 +1,77 @@
+"""The use cases that every dialect shares: tenants and keys, media, jobs, webhooks, workers.
+
+A dialect parses a request, calls a method of `Service`, and renders what it gives; nothing here
+knows of any protocol. The names below are loaded when first used: a command that makes a key needs
+no job engine.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from earmark.service._courier import Courier as Courier
+    from earmark.service._delivery import WebhookFormat as WebhookFormat
+    from earmark.service._jobs import Jobs as Jobs
+    from earmark.service._keys import Keys as Keys
+    from earmark.service._limits import Allowance as Allowance
+    from earmark.service._limits import RateLimits as RateLimits
+    from earmark.service._links import Links as Links
+    from earmark.service._media import MediaLibrary as MediaLibrary
+    from earmark.service._media import MediaWriter as MediaWriter
+    from earmark.service._model import Caller as Caller
+    from earmark.service._model import Idempotency as Idempotency
+    from earmark.service._model import Job as Job
+    from earmark.service._model import JobError as JobError
+    from earmark.service._model import JobKind as JobKind
+    from earmark.service._model import JobOptions as JobOptions
+    from earmark.service._model import JobState as JobState
+    from earmark.service._model import Media as Media
+    from earmark.service._model import Page as Page
+    from earmark.service._model import Priority as Priority
+    from earmark.service._model import Scope as Scope
+    from earmark.service._model import Submission as Submission
+    from earmark.service._model import Submitted as Submitted
+    from earmark.service._queue import Queue as Queue
+    from earmark.service._service import Service as Service
+    from earmark.service._store import Store as Store
+    from earmark.service._sweeper import Sweeper as Sweeper
+    from earmark.service._tenants import Tenants as Tenants
+    from earmark.service._uploads import Uploads as Uploads
+    from earmark.service._webhooks import Webhooks as Webhooks
+    from earmark.service._worker import Worker as Worker
+
+_HOMES = {
+    "_courier": ("Courier",),
+    "_delivery": ("WebhookFormat",),
+    "_jobs": ("Jobs",),
+    "_keys": ("Keys",),
+    "_limits": ("Allowance", "RateLimits"),
+    "_links": ("Links",),
+    "_media": ("MediaLibrary", "MediaWriter"),
+    "_model": (
+        *("Caller", "Idempotency", "Job", "JobError", "JobKind", "JobOptions", "JobState"),
+        *("Media", "Page", "Priority", "Scope", "Submission", "Submitted"),
+    ),
+    "_queue": ("Queue",),
+    "_service": ("Service",),
+    "_store": ("Store",),
+    "_sweeper": ("Sweeper",),
+    "_tenants": ("Tenants",),
+    "_uploads": ("Uploads",),
+    "_webhooks": ("Webhooks",),
+    "_worker": ("Worker",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
