@@ -314,16 +314,24 @@ class FetchError(EarmarkError):
 
     ``reason`` is a short name for programs: ``timeout``, ``connection``, ``tls``, ``status``,
     ``redirects``, ``headers``, ``protocol`` or ``address``. ``transient`` says that another try
-    may succeed.
+    may succeed, ``retry_after_s`` when the other side wants it, if it said so.
     """
 
     kind = Kind.INVALID
     code = "fetch.failed"
 
-    def __init__(self, message: str, *, reason: str, transient: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        transient: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.transient = transient
+        self.retry_after_s = retry_after_s
 
 
 class AddressForbidden(FetchError):
