@@ -1,0 +1,59 @@
+"""How a task stands, as the vendor shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from earmark.dialects.phonexia._errors import detail, dotted
+from earmark.errors import InvalidOption, Kind, NotFound
+from earmark.service import Job, JobError, JobState
+
+__all__ = ["state_of", "task_body"]
+
+_STATES: Final[Mapping[JobState, str]] = {
+    JobState.QUEUED: "pending",
+    JobState.RUNNING: "running",
+    JobState.SUCCEEDED: "done",
+    JobState.FAILED: "failed",
+    JobState.CANCELED: "failed",  # only through another API: nobody will go on with it
+}
+
+_INPUT: Final = frozenset({Kind.INVALID, Kind.TOO_LARGE})
+"""Errors that the recording or the request is to blame for: another one may do."""
+
+
+def state_of(job: Job) -> str:
+    """pending, running, rejected, failed or done. Raises `NotFound` for an expired job."""
+    if job.state is JobState.EXPIRED:
+        raise NotFound(f"The job {job.id} has expired.")
+    if job.state is JobState.FAILED and job.error is not None and job.error.kind in _INPUT:
+        return "rejected"
+    return _STATES[job.state]
+
+
+def task_body(job: Job, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The answer to a client that asks after its task."""
+    return {
+        "task": {"task_id": job.id, "state": state_of(job)},
+        "result": result,
+        "error": _error(job),
+    }
+
+
+def _error(job: Job) -> dict[str, Any] | None:
+    if job.state is JobState.CANCELED:
+        return {"type": "internal", "message": "The task was canceled.", "detail": []}
+    if job.state is not JobState.FAILED or job.error is None:
+        return None
+    rejected = state_of(job) == "rejected"
+    return {
+        "type": "task.validation-error" if rejected else "internal",
+        "message": job.error.message,
+        "detail": [_cause(job.error)] if rejected else [],
+    }
+
+
+def _cause(error: JobError) -> dict[str, Any]:
+    location = ("query",) if error.code == InvalidOption.code else ("body", "file")
+    return detail(location, error.message, dotted(error.code))
