@@ -5,8 +5,10 @@ from __future__ import annotations
 from earmark.storage import _idempotency as idempotency
 from earmark.storage import _jobs as jobs
 from earmark.storage import _keys as keys
+from earmark.storage import _media as media
 from earmark.storage import _tenants as tenants
 from earmark.storage import _webhooks as webhooks
+from earmark.storage._backup import back_up
 from earmark.storage._blobs import BlobInfo, Blobs, BlobWriter
 from earmark.storage._database import Database
 from earmark.storage._insert import insert_new
@@ -18,10 +20,12 @@ __all__ = [
     "BlobWriter",
     "Blobs",
     "Database",
+    "back_up",
     "idempotency",
     "insert_new",
     "jobs",
     "keys",
+    "media",
     "migrate",
     "sweep_orphans",
     "tenants",
