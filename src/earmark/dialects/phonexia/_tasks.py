@@ -33,7 +33,7 @@ def add_task_routes(app: FastAPI, service: Service, technology: Technology) -> N
 
     @app.post(technology.path, dependencies=[admitted])
     async def start(request: Request, selection: Annotated[Selection, Query()]) -> Response:
-        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise missing_file()
         _refuse_too_large(request, service.settings.max_upload_bytes)
         caller, options = request.state.caller, selection.options()
