@@ -1,0 +1,197 @@
+"""Tasks as Phonexia shows them: states, results per channel, errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from earmark.dialects.phonexia._result import state_of, task_body
+from earmark.dialects.phonexia._technologies import TECHNOLOGIES
+from earmark.diarization import ChannelSpeech, Diarization, SpeechActivity, Turn
+from earmark.errors import Kind, NotFound
+from earmark.service import Job, JobError, JobKind, JobOptions, JobState, Priority
+
+DIARIZATION, VOICE_ACTIVITY = TECHNOLOGIES
+
+
+def job(
+    state: JobState = JobState.SUCCEEDED,
+    *,
+    channels: str | tuple[int, ...] = "split",
+    mode: str = "split",
+    error: JobError | None = None,
+) -> Job:
+    return Job(
+        id="123e4567-e89b-12d3-a456-426614174000",
+        tenant_id="t",
+        dialect="phonexia",
+        kind=JobKind.DIARIZE,
+        state=state,
+        stage="done",
+        progress=100,
+        priority=Priority.NORMAL,
+        options=JobOptions(channels=channels),
+        render={"channel_mode": mode},
+        media_id="m",
+        url=None,
+        name=None,
+        webhook_id=None,
+        error=error,
+        created_at=0.0,
+        updated_at=0.0,
+        started_at=None,
+        finished_at=None,
+        audio_s=None,
+        timings={},
+        result_blob=None,
+    )
+
+
+def failed(kind: Kind, code: str) -> Job:
+    return job(JobState.FAILED, error=JobError(kind=kind, code=code, message="It is silent."))
+
+
+def turn(start: float, end: float, speaker: str, channel: int | None) -> Turn:
+    return Turn(start=start, end=end, speaker=speaker, channel=channel)
+
+
+def document(*turns: Turn) -> bytes:
+    return Diarization(turns=turns, exclusive=(), duration=30.0).to_json().encode()
+
+
+def segment(speaker: int, start: float, end: float) -> dict[str, Any]:
+    return {"speaker_id": speaker, "start_time": start, "end_time": end}
+
+
+def test_each_channel_numbers_its_own_speakers_as_they_appear() -> None:
+    found = document(
+        turn(0.5, 2.0, "CH1_SPEAKER_01", 1),
+        turn(1.0, 3.0, "CH0_SPEAKER_00", 0),
+        turn(4.0, 5.0, "CH1_SPEAKER_00", 1),
+        turn(6.0, 7.0, "CH1_SPEAKER_01", 1),
+    )
+    assert DIARIZATION.render(job(), found) == {
+        "channels": [
+            {"channel_number": 0, "speakers_count": 1, "segments": [segment(0, 1.0, 3.0)]},
+            {
+                "channel_number": 1,
+                "speakers_count": 2,
+                "segments": [segment(0, 0.5, 2.0), segment(1, 4.0, 5.0), segment(0, 6.0, 7.0)],
+            },
+        ]
+    }
+
+
+def test_a_chosen_channel_keeps_its_number_also_when_it_is_silent() -> None:
+    found = document(turn(1.0, 2.0, "CH3_SPEAKER_00", 3))
+    assert DIARIZATION.render(job(channels=(1, 3)), found) == {
+        "channels": [
+            {"channel_number": 1, "speakers_count": 0, "segments": []},
+            {"channel_number": 3, "speakers_count": 1, "segments": [segment(0, 1.0, 2.0)]},
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("channels", "channel"), [("mix", None), ((1,), 1)], ids=["of all", "of one"]
+)
+def test_a_mix_is_channel_0(channels: str | tuple[int, ...], channel: int | None) -> None:
+    mixed = job(channels=channels, mode="mix")
+    assert DIARIZATION.render(mixed, document(turn(1.0, 2.0, "A", channel))) == {
+        "channels": [{"channel_number": 0, "speakers_count": 1, "segments": [segment(0, 1.0, 2.0)]}]
+    }
+    speech = SpeechActivity(
+        channels=(ChannelSpeech(channel=channel, segments=((1.0, 2.0),)),), duration=3.0
+    )
+    (only,) = VOICE_ACTIVITY.render(mixed, speech.to_json().encode())["channels"]
+    assert only["channel_number"] == 0
+
+
+def test_nobody_speaks() -> None:
+    assert DIARIZATION.render(job(), document()) == {
+        "channels": [{"channel_number": 0, "speakers_count": 0, "segments": []}]
+    }
+
+
+def test_speech_has_a_length_and_segments() -> None:
+    speech = SpeechActivity(
+        channels=(
+            ChannelSpeech(channel=0, segments=((3.43, 7.4), (20.21, 24.98))),
+            ChannelSpeech(channel=1, segments=()),
+        ),
+        duration=30.0,
+    )
+    assert VOICE_ACTIVITY.render(job(), speech.to_json().encode()) == {
+        "channels": [
+            {
+                "channel_number": 0,
+                "speech_length": 8.74,
+                "segments": [
+                    {"segment_type": "voice", "start_time": 3.43, "end_time": 7.4},
+                    {"segment_type": "voice", "start_time": 20.21, "end_time": 24.98},
+                ],
+            },
+            {"channel_number": 1, "speech_length": 0, "segments": []},
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        (JobState.QUEUED, "pending"),
+        (JobState.RUNNING, "running"),
+        (JobState.SUCCEEDED, "done"),
+        (JobState.CANCELED, "failed"),
+    ],
+)
+def test_states(state: JobState, shown: str) -> None:
+    assert state_of(job(state)) == shown
+
+
+def test_an_expired_task_is_an_unknown_one() -> None:
+    with pytest.raises(NotFound):
+        state_of(job(JobState.EXPIRED))
+
+
+def test_what_is_not_known_yet_is_null() -> None:
+    assert task_body(job(JobState.QUEUED), None) == {
+        "task": {"task_id": "123e4567-e89b-12d3-a456-426614174000", "state": "pending"},
+        "result": None,
+        "error": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "location", "shown"),
+    [
+        (Kind.INVALID, "audio.empty", ["body", "file"], "audio.empty"),
+        (Kind.TOO_LARGE, "audio.too_large", ["body", "file"], "audio.too-large"),
+        (Kind.INVALID, "input.option", ["query"], "input.option"),
+    ],
+)
+def test_a_task_whose_input_is_to_blame_is_rejected(
+    kind: Kind, code: str, location: list[str], shown: str
+) -> None:
+    body = task_body(failed(kind, code), None)
+    assert body["task"]["state"] == "rejected"
+    assert body["error"] == {
+        "type": "task.validation-error",
+        "message": "It is silent.",
+        "detail": [
+            {"location": location, "message": "It is silent.", "type": shown, "context": {}}
+        ],
+    }
+
+
+@pytest.mark.parametrize("kind", [Kind.INTERNAL, Kind.UNAVAILABLE, Kind.EXHAUSTED])
+def test_a_task_that_met_a_failure_of_ours_has_failed(kind: Kind) -> None:
+    body = task_body(failed(kind, "audio.decoder"), None)
+    assert body["task"]["state"] == "failed"
+    assert body["error"] == {"type": "internal", "message": "It is silent.", "detail": []}
+
+
+def test_a_canceled_task_says_so() -> None:
+    error = task_body(job(JobState.CANCELED), None)["error"]
+    assert error == {"type": "internal", "message": "The task was canceled.", "detail": []}
