@@ -7,6 +7,7 @@ from earmark.storage import _jobs as jobs
 from earmark.storage import _keys as keys
 from earmark.storage import _media as media
 from earmark.storage import _tenants as tenants
+from earmark.storage import _uploads as uploads
 from earmark.storage import _webhooks as webhooks
 from earmark.storage._backup import back_up
 from earmark.storage._blobs import BlobInfo, Blobs, BlobWriter
@@ -29,5 +30,6 @@ __all__ = [
     "migrate",
     "sweep_orphans",
     "tenants",
+    "uploads",
     "webhooks",
 ]
