@@ -6,6 +6,7 @@ decided in docs/phonexia.md.
 
 from __future__ import annotations
 
-from earmark.dialects.phonexia._app import NAME, mounts
+from earmark.dialects.phonexia._app import mounts
+from earmark.dialects.phonexia._names import NAME
 
 __all__ = ["NAME", "mounts"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import limits
 from fastapi import HTTPException
 from starlette.requests import Request
 
-from earmark.dialects._http import key_of
-from earmark.errors import Unauthenticated
+from earmark.dialects._http import key_of, limit_rate
+from earmark.dialects.phonexia._names import PREFIX
+from earmark.errors import RateLimited, Unauthenticated
 from earmark.service import Caller, Scope, Service
 
 __all__ = ["Admission"]
@@ -43,18 +42,15 @@ class Admission:
 
     def _count(self, request: Request, caller: Caller) -> None:
         address = request.client.host if request.client else "unknown"
-        who = caller.key_id or f"{caller.tenant_id} {address}"
         limit = self._service.settings.rate_limit
-        allowance = self._service.limits.hit(who, f"{request.method} {self._path}", limit)
-        if allowance.allowed:
-            return
-        raise HTTPException(
-            status_code=429,
-            detail=f"Rate limit exceeded: {limits.parse(limit)}.",
-            headers={
-                "retry-after": str(max(1, math.ceil(allowance.retry_after_s))),
-                "x-ratelimit-limit": str(allowance.limit),
-                "x-ratelimit-remaining": str(allowance.remaining),
-                "x-ratelimit-reset": str(math.ceil(allowance.reset_at)),
-            },
-        )
+        try:
+            limit_rate(
+                request,
+                self._service.limits,
+                who=caller.key_id or f"{caller.tenant_id} {address}",
+                route=f"{request.method} {PREFIX}{self._path}",
+                limit=limit,
+            )
+        except RateLimited as error:
+            sentence = f"Rate limit exceeded: {limits.parse(limit)}."
+            raise HTTPException(status_code=429, detail=sentence) from error

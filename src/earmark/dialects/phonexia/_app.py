@@ -6,13 +6,15 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from earmark.dialects._http import RateLimitHeaders
 from earmark.dialects.phonexia._errors import add_error_bodies
 from earmark.dialects.phonexia._ids import CorrelationIds
-from earmark.dialects.phonexia._tasks import NAME, PREFIX, add_task_routes
+from earmark.dialects.phonexia._names import PREFIX
+from earmark.dialects.phonexia._tasks import add_task_routes
 from earmark.dialects.phonexia._technologies import TECHNOLOGIES
 from earmark.service import Service
 
-__all__ = ["NAME", "mounts"]
+__all__ = ["mounts"]
 
 _TITLE: Final = "Phonexia Speech Platform 4, as Earmark speaks it"
 
@@ -20,6 +22,7 @@ _TITLE: Final = "Phonexia Speech Platform 4, as Earmark speaks it"
 def mounts(service: Service) -> dict[str, FastAPI]:
     """The one application, by the prefix that it is mounted at."""
     app = FastAPI(title=_TITLE, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(CorrelationIds)
     add_error_bodies(app)
     for technology in TECHNOLOGIES:

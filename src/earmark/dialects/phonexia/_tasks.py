@@ -13,16 +13,14 @@ from starlette.responses import JSONResponse, Response
 from earmark.dialects._http import announced_bytes, idempotency_of
 from earmark.dialects._multipart import Form, receive_form
 from earmark.dialects.phonexia._admission import Admission
+from earmark.dialects.phonexia._names import NAME, PREFIX
 from earmark.dialects.phonexia._request import Selection, bad_idempotency_key, missing_file
 from earmark.dialects.phonexia._result import state_of, task_body
 from earmark.dialects.phonexia._technologies import Technology
 from earmark.errors import InvalidInput, MediaTooLarge
 from earmark.service import Idempotency, JobState, Service, Submission
 
-__all__ = ["NAME", "PREFIX", "add_task_routes"]
-
-NAME: Final = "phonexia"
-PREFIX: Final = "/api/technology"
+__all__ = ["add_task_routes"]
 
 _MAX_FIELD_BYTES: Final = 32 << 10
 
