@@ -328,6 +328,18 @@ def test_as_many_redirects_are_followed_as_are_allowed_and_not_one_more(method: 
     assert len(server.requests) == MAX_REDIRECTS + 1
 
 
+def test_who_redirects_is_left_before_the_goal_is_asked() -> None:
+    def goal_answers(connection: socket.socket, goal: RawServer) -> None:
+        connection.sendall(OK if server.hung_up.wait(10) else b"HTTP/1.1 500 Still there\r\n\r\n")
+
+    def redirects(connection: socket.socket, server: RawServer) -> None:
+        connection.sendall(redirect(302, goal.url()))
+        server.drip(connection, b"a")
+
+    with serve(goal_answers) as goal, serve(redirects) as server:
+        assert ask(server.url()).status == 200
+
+
 def test_endless_redirects_end() -> None:
     with serve(redirect(302, "/")) as server, pytest.raises(FetchError) as failed:
         ask(server.url())

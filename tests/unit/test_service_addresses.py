@@ -25,7 +25,9 @@ FORBIDDEN_V4 = [
     "127.0.0.0/8",
     "169.254.0.0/16",
     "172.16.0.0/12",
+    "192.0.0.0/24",
     "192.0.2.0/24",
+    "192.88.99.0/24",
     "192.168.0.0/16",
     "198.18.0.0/15",
     "198.51.100.0/24",
@@ -74,7 +76,7 @@ public = st.ip_addresses().filter(
         and not ip.is_reserved
         and not any(
             ip in ipaddress.ip_network(net)
-            for net in [*FORBIDDEN_V4, *FORBIDDEN_V6, "192.0.0.0/24", "192.88.99.0/24", "2001::/23"]
+            for net in [*FORBIDDEN_V4, *FORBIDDEN_V6, "2001::/23"]
             if ipaddress.ip_network(net).version == ip.version
         )
         and (ip.version == 4 or ip in IPv6Network("2000::/3"))

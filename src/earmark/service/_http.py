@@ -170,7 +170,7 @@ class Http:
             onward = _redirect(method, came)
             if onward is None:
                 return came
-            hop.close()
+            hop.close()  # a redirect's body is not read
             origin, target = target, self._next(target, onward)
             if (target.scheme, target.authority) != (origin.scheme, origin.authority):
                 headers = {k: v for k, v in headers.items() if k.lower() not in _SECRET}
@@ -212,7 +212,6 @@ class Http:
                 )
             )
             response = pool.handle_request(_request(method, target, headers, body))
-            stack.callback(response.close)
         connection = response.extensions["network_stream"]
         assert isinstance(connection, Connection)
         connection.head_complete()
