@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["CorrelationIds", "ids_of"]
 
 _STATE: Final = "phonexia_ids"
+_NOTED: Final = {"X-Correlation-ID": "correlation_id", "X-Request-ID": "request_id"}
 
 
 class CorrelationIds:
@@ -26,10 +27,10 @@ class CorrelationIds:
             await self._app(scope, receive, send)
             return
         given, state = Headers(scope=scope), scope.setdefault("state", {})
-        request_id = state.get("request_id")  # what the server's own log calls the request
         ids = {
-            "X-Correlation-ID": given.get("x-correlation-id") or str(uuid.uuid4()),
-            "X-Request-ID": given.get("x-request-id") or request_id or str(uuid.uuid4()),
+            # Where the client gives none, what the server's own log says of the request.
+            name: given.get(name) or state.get(noted) or str(uuid.uuid4())
+            for name, noted in _NOTED.items()
         }
         state[_STATE] = ids
 
