@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from earmark.service._courier import Courier as Courier
+    from earmark.service._delivery import Attempt as Attempt
+    from earmark.service._delivery import Delivery as Delivery
+    from earmark.service._delivery import DeliveryState as DeliveryState
+    from earmark.service._delivery import Webhook as Webhook
     from earmark.service._delivery import WebhookFormat as WebhookFormat
     from earmark.service._jobs import Jobs as Jobs
+    from earmark.service._keys import Key as Key
     from earmark.service._keys import Keys as Keys
+    from earmark.service._keys import NewKey as NewKey
     from earmark.service._limits import Allowance as Allowance
     from earmark.service._limits import RateLimits as RateLimits
     from earmark.service._links import Links as Links
@@ -33,20 +39,22 @@ if TYPE_CHECKING:
     from earmark.service._model import Scope as Scope
     from earmark.service._model import Submission as Submission
     from earmark.service._model import Submitted as Submitted
+    from earmark.service._observe import Observer as Observer
     from earmark.service._queue import Queue as Queue
     from earmark.service._service import Service as Service
     from earmark.service._store import Store as Store
     from earmark.service._sweeper import Sweeper as Sweeper
     from earmark.service._tenants import Tenants as Tenants
+    from earmark.service._token import generate_token as generate_token
     from earmark.service._uploads import Uploads as Uploads
     from earmark.service._webhooks import Webhooks as Webhooks
     from earmark.service._worker import Worker as Worker
 
 _HOMES = {
     "_courier": ("Courier",),
-    "_delivery": ("WebhookFormat",),
+    "_delivery": ("Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat"),
     "_jobs": ("Jobs",),
-    "_keys": ("Keys",),
+    "_keys": ("Key", "Keys", "NewKey"),
     "_limits": ("Allowance", "RateLimits"),
     "_links": ("Links",),
     "_media": ("MediaLibrary", "MediaWriter"),
@@ -54,11 +62,13 @@ _HOMES = {
         *("Caller", "Idempotency", "Job", "JobError", "JobKind", "JobOptions", "JobState"),
         *("Media", "Page", "Priority", "Scope", "Submission", "Submitted"),
     ),
+    "_observe": ("Observer",),
     "_queue": ("Queue",),
     "_service": ("Service",),
     "_store": ("Store",),
     "_sweeper": ("Sweeper",),
     "_tenants": ("Tenants",),
+    "_token": ("generate_token",),
     "_uploads": ("Uploads",),
     "_webhooks": ("Webhooks",),
     "_worker": ("Worker",),

@@ -188,4 +188,4 @@ class Queue:
 
 
 def _runs(row: sa.RowMapping, executor_id: str) -> bool:
-    return row["state"] == JobState.RUNNING and row["executor_id"] == executor_id
+    return bool(row["state"] == JobState.RUNNING and row["executor_id"] == executor_id)

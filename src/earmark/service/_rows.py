@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import sqlalchemy as sa
+
 from earmark.errors import Kind
 from earmark.service._model import Job, JobError, JobKind, JobOptions, JobState, Priority
 
 __all__ = ["job_of", "options_row"]
 
 
-def job_of(row: Mapping[str, Any]) -> Job:
+def job_of(row: sa.RowMapping) -> Job:
     error = None
     if row["error_code"] is not None:
         error = JobError(

@@ -32,7 +32,7 @@ metadata = sa.MetaData(
 )
 
 _Id = sa.String(64)
-_Time = sa.Double()
+_Time: sa.Double[float] = sa.Double()
 
 
 def _tenant() -> sa.Column[str]:

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from earmark.storage._insert import insert_new
-from earmark.storage._schema import deliveries, webhooks
+from earmark.storage._schema import attempts, deliveries, tenants, webhooks
 
-__all__ = ["enqueue", "ensure"]
+__all__ = [
+    "attempts_of",
+    "change",
+    "change_delivery",
+    "count_deliveries",
+    "deliveries_of",
+    "delivery",
+    "due",
+    "enqueue",
+    "ensure",
+    "fail_pending",
+    "lease",
+    "listing",
+    "record",
+    "remove",
+    "sweep",
+    "webhook",
+]
+
+Row = sa.RowMapping
 
 
 def ensure(
@@ -56,3 +76,124 @@ def enqueue(
         )
     )
     return delivery_id
+
+
+def webhook(connection: sa.Connection, webhook_id: str, **same: object) -> Row | None:
+    """The webhook with this id, if its columns ``same`` have these values."""
+    query = sa.select(webhooks).filter_by(id=webhook_id, **same)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def listing(connection: sa.Connection, tenant_id: str) -> Sequence[Row]:
+    """A tenant's webhooks, oldest first."""
+    query = sa.select(webhooks).filter_by(tenant_id=tenant_id)
+    query = query.order_by(webhooks.c.created_at, webhooks.c.id)
+    return connection.execute(query).mappings().all()
+
+
+def change(connection: sa.Connection, webhook_id: str, values: Mapping[str, Any]) -> None:
+    connection.execute(webhooks.update().where(webhooks.c.id == webhook_id).values(values))
+
+
+def remove(connection: sa.Connection, webhook_id: str) -> None:
+    """Remove a webhook with its deliveries."""
+    connection.execute(webhooks.delete().where(webhooks.c.id == webhook_id))
+
+
+def delivery(connection: sa.Connection, delivery_id: str, **same: object) -> Row | None:
+    query = sa.select(deliveries).filter_by(id=delivery_id, **same)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def deliveries_of(
+    connection: sa.Connection,
+    *,
+    same: Mapping[str, object],
+    before: tuple[float, str] | None,
+    limit: int,
+) -> Sequence[Row]:
+    """Deliveries, newest first, from the one before (created_at, id) on."""
+    query = sa.select(deliveries).filter_by(**same)
+    if before is not None:
+        query = query.where(
+            sa.tuple_(deliveries.c.created_at, deliveries.c.id) < sa.tuple_(*before)
+        )
+    query = query.order_by(deliveries.c.created_at.desc(), deliveries.c.id.desc()).limit(limit)
+    return connection.execute(query).mappings().all()
+
+
+def count_deliveries(connection: sa.Connection, same: Mapping[str, object]) -> int:
+    query = sa.select(sa.func.count()).select_from(deliveries).filter_by(**same)
+    return connection.scalar(query) or 0
+
+
+def attempts_of(connection: sa.Connection, delivery_id: str) -> Sequence[Row]:
+    query = sa.select(attempts).filter_by(delivery_id=delivery_id).order_by(attempts.c.number)
+    return connection.execute(query).mappings().all()
+
+
+def due(
+    connection: sa.Connection, *, now: float, busy: Collection[str], limit: int
+) -> Sequence[Row]:
+    """Deliveries whose time has come, with the webhook and the tenant that they belong to.
+
+    Those to the webhooks ``busy`` are left out.
+    """
+    query = (
+        sa.select(
+            deliveries,
+            webhooks.c.dialect,
+            webhooks.c.url,
+            webhooks.c.secret,
+            webhooks.c.disabled_at,
+            tenants.c.webhook_secret,
+        )
+        .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
+        .join(tenants, tenants.c.id == deliveries.c.tenant_id)
+        .where(
+            deliveries.c.state == "pending",
+            deliveries.c.next_at <= now,
+            deliveries.c.leased_until <= now,
+            webhooks.c.id.not_in(busy),
+        )
+        .order_by(deliveries.c.next_at, deliveries.c.id)
+        .limit(limit)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def lease(connection: sa.Connection, delivery_id: str, *, now: float, until: float) -> bool:
+    """Keep others from a delivery for a while; False: another one has it."""
+    leased = connection.execute(
+        deliveries.update()
+        .where(
+            deliveries.c.id == delivery_id,
+            deliveries.c.state == "pending",
+            deliveries.c.leased_until <= now,
+        )
+        .values(leased_until=until)
+    )
+    return leased.rowcount == 1
+
+
+def change_delivery(connection: sa.Connection, delivery_id: str, values: Mapping[str, Any]) -> None:
+    connection.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(values))
+
+
+def fail_pending(connection: sa.Connection, webhook_id: str, now: float) -> None:
+    """Give up all that a webhook was still to hear."""
+    connection.execute(
+        deliveries.update()
+        .where(deliveries.c.webhook_id == webhook_id, deliveries.c.state == "pending")
+        .values(state="failed", finished_at=now)
+    )
+
+
+def record(connection: sa.Connection, values: Mapping[str, Any]) -> None:
+    """Note an attempt; of one that was noted, nothing changes."""
+    insert_new(connection, attempts, values)
+
+
+def sweep(connection: sa.Connection, before: float) -> None:
+    """Forget the deliveries that ended before that time, with their attempts."""
+    connection.execute(deliveries.delete().where(deliveries.c.finished_at < before))

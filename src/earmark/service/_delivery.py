@@ -1,0 +1,104 @@
+"""What a dialect says of its webhooks, and what is on record of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from earmark.service._model import Job
+
+__all__ = ["Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat"]
+
+
+class WebhookFormat(Protocol):
+    """How a dialect's deliveries look, and when they are tried."""
+
+    @property
+    def schedule_s(self) -> tuple[float, ...]:
+        """The wait before each attempt, in seconds; the first is 0."""
+
+    @property
+    def jitter(self) -> float:
+        """The share by which waits vary at random, 0 to 1, so that receivers are not stormed."""
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that a receiver has to answer."""
+
+    @property
+    def honours_retry_after(self) -> bool:
+        """Whether a receiver may ask for a later attempt (``Retry-After``)."""
+
+    @property
+    def disables_on_gone(self) -> bool:
+        """Whether status 410 ends all deliveries to that address."""
+
+    def body(self, job: Job, document: Callable[[], bytes]) -> bytes:
+        """What is sent; ``document`` gives the job's result (JSON)."""
+
+    def headers(
+        self,
+        *,
+        secret: str,
+        delivery_id: str,
+        attempt: int,
+        last_reason: str | None,
+        body: bytes,
+        now: float,
+    ) -> dict[str, str]:
+        """The headers of an attempt, from 1; ``last_reason`` is why the one before failed."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Webhook:
+    """An address that a tenant has job ends sent to. Times are seconds since 1970 (UTC)."""
+
+    id: str
+    tenant_id: str
+    dialect: str
+    url: str
+    secret: str
+    created_at: float
+    disabled_at: float | None
+    disabled_reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One try: ``status`` is None when no answer came, ``reason`` when it was taken.
+
+    ``answer`` is the first 2 KiB of the answer's body.
+    """
+
+    number: int
+    started_at: float
+    duration_s: float
+    status: int | None
+    reason: str | None
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """A job's end that a webhook hears of; ``attempts`` are filled where one delivery is asked."""
+
+    id: str
+    webhook_id: str
+    job_id: str
+    event: str
+    state: DeliveryState
+    attempt_count: int
+    next_at: float
+    created_at: float
+    finished_at: float | None
+    attempts: tuple[Attempt, ...] = ()

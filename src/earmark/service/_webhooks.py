@@ -1,0 +1,183 @@
+"""Webhooks and their deliveries as the tenant sees them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+
+import sqlalchemy as sa
+
+from earmark.errors import InvalidOption, NotFound
+from earmark.service._addresses import AddressRules
+from earmark.service._delivery import Attempt, Delivery, DeliveryState, Webhook
+from earmark.service._jobs import new_webhook_secret
+from earmark.service._model import Caller, Page, Scope
+from earmark.service._store import Store
+from earmark.storage import webhooks as rows
+
+__all__ = ["Webhooks"]
+
+_KEPT_S = 90 * 24 * 3600.0
+
+
+class Webhooks:
+    """The webhooks of all tenants; every method sees only the caller's.
+
+    Raises `NotFound` for an unknown id and for any that is not the caller's.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rules = AddressRules(
+            allow_http=store.settings.allow_http, allow=store.settings.allow_addresses
+        )
+
+    def ensure(self, caller: Caller, *, dialect: str, url: str) -> Webhook:
+        """The webhook with this address, made when there is none, so that its secret is known.
+
+        Raises `InvalidOption` or `AddressForbidden` for addresses that nothing is sent to.
+        """
+        caller.require(Scope.JOBS)
+        self._rules.check_url(url)
+        with self._store.database.write() as connection:
+            webhook_id = rows.ensure(
+                connection,
+                tenant_id=caller.tenant_id,
+                dialect=dialect,
+                url=url,
+                new_secret=new_webhook_secret,
+                now=time.time(),
+            )
+            return _found(connection, caller, webhook_id)
+
+    def list(self, caller: Caller) -> tuple[Webhook, ...]:
+        """All webhooks, oldest first."""
+        caller.require(Scope.JOBS)
+        with self._store.database.read() as connection:
+            return tuple(Webhook(**row) for row in rows.listing(connection, caller.tenant_id))
+
+    def get(self, caller: Caller, webhook_id: str) -> Webhook:
+        """One webhook."""
+        caller.require(Scope.JOBS)
+        with self._store.database.read() as connection:
+            return _found(connection, caller, webhook_id)
+
+    def enable(self, caller: Caller, webhook_id: str, *, enabled: bool) -> Webhook:
+        """Switch deliveries on again, or off; what is pending fails when they are switched off."""
+        caller.require(Scope.JOBS)
+        now = time.time()
+        off = {"disabled_at": now, "disabled_reason": "switched off"}
+        with self._store.database.write() as connection:
+            found = _found(connection, caller, webhook_id)
+            if enabled != (found.disabled_at is None):
+                on = {"disabled_at": None, "disabled_reason": None}
+                rows.change(connection, webhook_id, on if enabled else off)
+                if not enabled:
+                    rows.fail_pending(connection, webhook_id, now)
+            return _found(connection, caller, webhook_id)
+
+    def delete(self, caller: Caller, webhook_id: str) -> None:
+        """Forget a webhook with its deliveries."""
+        caller.require(Scope.JOBS)
+        with self._store.database.write() as connection:
+            _found(connection, caller, webhook_id)
+            rows.remove(connection, webhook_id)
+
+    def deliveries(
+        self,
+        caller: Caller,
+        *,
+        job_id: str | None = None,
+        webhook_id: str | None = None,
+        state: DeliveryState | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Delivery]:
+        """Deliveries, newest first. Raises `InvalidOption` for a cursor that is none."""
+        caller.require(Scope.JOBS)
+        chosen = {"job_id": job_id, "webhook_id": webhook_id, "state": state}
+        same: dict[str, object] = {k: v for k, v in chosen.items() if v is not None}
+        same["tenant_id"] = caller.tenant_id
+        before = None if cursor is None else _read_cursor(cursor)
+        with self._store.database.read() as connection:
+            found = rows.deliveries_of(connection, same=same, before=before, limit=limit + 1)
+            total = rows.count_deliveries(connection, same)
+        more, found = len(found) > limit, found[:limit]
+        return Page(
+            items=tuple(_delivery(row) for row in found),
+            cursor=_write_cursor(found[-1]) if more else None,
+            total=total,
+        )
+
+    def delivery(self, caller: Caller, delivery_id: str) -> Delivery:
+        """One delivery with its attempts."""
+        caller.require(Scope.JOBS)
+        with self._store.database.read() as connection:
+            return _with_attempts(connection, caller, delivery_id)
+
+    def redeliver(self, caller: Caller, delivery_id: str) -> Delivery:
+        """Try a delivery once more, now, also one that has arrived.
+
+        If that fails, what is left of its schedule follows.
+        """
+        caller.require(Scope.JOBS)
+        again = {"state": DeliveryState.PENDING, "next_at": time.time(), "finished_at": None}
+        with self._store.database.write() as connection:
+            _with_attempts(connection, caller, delivery_id)
+            rows.change_delivery(connection, delivery_id, again)
+            return _with_attempts(connection, caller, delivery_id)
+
+    def sweep(self, now: float) -> None:
+        """Forget deliveries that ended three months ago."""
+        with self._store.database.write() as connection:
+            rows.sweep(connection, now - _KEPT_S)
+
+
+def _found(connection: sa.Connection, caller: Caller, webhook_id: str) -> Webhook:
+    row = rows.webhook(connection, webhook_id, tenant_id=caller.tenant_id)
+    if row is None:
+        raise NotFound(f"There is no webhook {webhook_id!r}.")
+    return Webhook(**row)
+
+
+def _with_attempts(connection: sa.Connection, caller: Caller, delivery_id: str) -> Delivery:
+    row = rows.delivery(connection, delivery_id, tenant_id=caller.tenant_id)
+    if row is None:
+        raise NotFound(f"There is no delivery {delivery_id!r}.")
+    attempts = tuple(
+        Attempt(**{name: value for name, value in each.items() if name != "delivery_id"})
+        for each in rows.attempts_of(connection, delivery_id)
+    )
+    return _delivery(row, attempts)
+
+
+def _delivery(row: sa.RowMapping, attempts: tuple[Attempt, ...] = ()) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        webhook_id=row["webhook_id"],
+        job_id=row["job_id"],
+        event=row["event"],
+        state=DeliveryState(row["state"]),
+        attempt_count=row["attempts"],
+        next_at=row["next_at"],
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+        attempts=attempts,
+    )
+
+
+def _write_cursor(row: sa.RowMapping) -> str:
+    place = json.dumps([row["created_at"], row["id"]])
+    return base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    try:
+        created_at, delivery_id = json.loads(
+            base64.b64decode(cursor, altchars=b"-_", validate=True)
+        )
+        return float(created_at), str(delivery_id)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise InvalidOption(f"{cursor!r} is no cursor: take it from the page before.") from error
