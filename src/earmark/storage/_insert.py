@@ -17,5 +17,6 @@ def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, 
     A rival that has inserted such a row and not yet committed is waited for.
     """
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    inserted = connection.execute(insert(table).values(values).on_conflict_do_nothing())
-    return inserted.rowcount == 1
+    inserted = insert(table).values(values).on_conflict_do_nothing()
+    # Not the count of rows, which PostgreSQL's driver does not tell of an insert.
+    return connection.execute(inserted.returning(*table.primary_key)).first() is not None
