@@ -1,0 +1,9 @@
+"""The API of pyannoteAI, so that its clients work after a change of the base URL."""
+
+from __future__ import annotations
+
+from earmark.dialects.pyannoteai._app import mounts
+from earmark.dialects.pyannoteai._requests import NAME
+from earmark.dialects.pyannoteai._webhooks import webhook_format
+
+__all__ = ["NAME", "mounts", "webhook_format"]
