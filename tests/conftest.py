@@ -15,6 +15,12 @@ import pytest
 
 from earmark.models import ModelStore, catalogue
 from earmark.settings import Settings
+from postgres import (  # noqa: F401 (fixtures)
+    database,
+    database_url,
+    postgres,
+    postgres_url,
+)
 
 _LOOPBACK = ("127.", "::1", "localhost")
 _network = {"open": False}

@@ -4,38 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
+import psycopg
 import sqlalchemy as sa
 
-from earmark.errors import DiskFull, InvalidOption, StorageUnavailable
+from earmark.errors import InvalidOption, StorageUnavailable
 from earmark.settings import Settings
+from earmark.storage._database_errors import translated
+from earmark.storage._folder import private_folder
 
 __all__ = ["Database"]
 
 _BUSY_S = 30.0
+_POOL = 16  # connections; as many again while there is a rush on PostgreSQL
+
+# What libpq and the server are asked for: a server that is gone, or a rival that holds a lock, is
+# told of within seconds, and a process that hangs in a transaction loses it.
+_CONNECT = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # ms
+}
+_SESSION = {
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
 
 
 class Database:
     """Connections to the database. Safe for threads; the errors of all its uses are ours.
 
-    Raises `StorageUnavailable` when the database does not answer, `DiskFull` when it cannot grow.
+    Every use raises `StorageUnavailable` when the database does not answer or gives up, `DiskFull`
+    when it cannot grow, `InvalidInput` for values that it cannot hold (such as text with NUL).
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            parsed = sa.make_url(url)
-        except sa.exc.ArgumentError as error:
-            raise InvalidOption(
-                "EARMARK_DATABASE_URL is no database URL: give postgresql://user@host/database."
-            ) from error
-        if parsed.drivername in ("postgresql", "postgres"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise InvalidOption(
-                f"EARMARK_DATABASE_URL names a {parsed.get_backend_name()} database: "
-                "SQLite and PostgreSQL are supported."
-            )
+        """Connects on first use only. Raises `InvalidOption` for a URL that cannot be right."""
+        parsed = _parsed(url)
         self.url = parsed
         self.embedded = parsed.get_backend_name() == "sqlite"
         self.engine = _embedded(parsed) if self.embedded else _server(parsed)
@@ -46,27 +56,64 @@ class Database:
         """The database that the settings name."""
         if settings.database_url is not None:
             return cls(settings.database_url.get_secret_value())
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return cls(f"sqlite:///{settings.data_dir / 'earmark.db'}")
+        return cls(f"sqlite:///{private_folder(settings.data_dir) / 'earmark.db'}")
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that writes, committed at the end; on SQLite one at a time."""
-        with _translated(), self._writing.begin() as connection:
+        """A transaction that writes, committed at the end; on SQLite one at a time.
+
+        When it raises `StorageUnavailable` because the connection broke during the commit,
+        whether the transaction took place is not known.
+        """
+        with translated(), self._writing.begin() as connection:
             yield connection
+
+    def check(self) -> None:
+        """Raise `StorageUnavailable` unless the database answers and has its tables."""
+        with self.read() as connection:
+            if not sa.inspect(connection).has_table("jobs"):
+                raise StorageUnavailable("The database has no tables: restart the server.")
 
     def close(self) -> None:
         self.engine.dispose()
 
 
+def _parsed(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        # Without the cause: it may quote a password with characters that have to be escaped.
+        raise InvalidOption(
+            "EARMARK_DATABASE_URL is no database URL: give postgresql://user@host/database, with"
+            " special characters of the password percent-encoded."
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        raise InvalidOption(
+            f"EARMARK_DATABASE_URL names a {backend!r} database: SQLite and PostgreSQL are"
+            " supported."
+        )
+    if parsed.database in (None, "", ":memory:"):
+        raise InvalidOption(
+            "EARMARK_DATABASE_URL names a database in memory, which would forget every job: give"
+            " sqlite:////folder/file."
+        )
+    return parsed.set(drivername="sqlite")
+
+
 def _embedded(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_S}, pool_size=16)
+    private_folder(Path(url.database or "").parent)
+    engine = sa.create_engine(
+        url, connect_args={"timeout": _BUSY_S}, pool_size=_POOL, hide_parameters=True
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:
@@ -75,7 +122,6 @@ def _embedded(url: sa.URL) -> sa.Engine:
             "journal_mode=WAL",
             "synchronous=FULL",  # what was acknowledged is on the disk
             "foreign_keys=ON",
-            f"busy_timeout={int(_BUSY_S * 1000)}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -89,21 +135,25 @@ def _embedded(url: sa.URL) -> sa.Engine:
 
 
 def _server(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url, pool_pre_ping=True, pool_size=16, max_overflow=16)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
+    # Settings in the URL come last and win.
+    ours = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    theirs = url.query.get("options", "")
+    options = " ".join([ours, *([theirs] if isinstance(theirs, str) else theirs)]).strip()
+    connect = {name: value for name, value in _CONNECT.items() if name not in url.query}
+    engine = sa.create_engine(
+        url.difference_update_query(["options"]),
+        connect_args={**connect, "options": options},
+        pool_pre_ping=True,
+        pool_size=_POOL,
+        max_overflow=_POOL,
+        hide_parameters=True,  # in messages of errors, which are logged
+    )
+    _, parameters = engine.dialect.create_connect_args(engine.url)
+    parameters.pop("context", None)  # SQLAlchemy's own
     try:
-        yield
-    except sa.exc.OperationalError as error:
-        if "full" in str(error.orig):
-            raise DiskFull("The database cannot grow, its disk is full: make room.") from error
-        raise StorageUnavailable(
-            f"The database does not answer: {_first_line(error.orig)}."
-        ) from error
-
-
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else "no reason given"
+        psycopg.conninfo.make_conninfo(**parameters)
+    except psycopg.Error:
+        raise InvalidOption(
+            "EARMARK_DATABASE_URL has a parameter after its '?' that PostgreSQL does not know."
+        ) from None
+    return engine
