@@ -30,6 +30,7 @@ from earmark.service._model import (
 from earmark.service._rows import job_of, options_row
 from earmark.service._store import Store
 from earmark.storage import jobs as rows
+from earmark.storage import media as media_rows
 from earmark.storage import webhooks as webhook_rows
 
 __all__ = ["Jobs", "new_webhook_secret", "note_delivery"]
@@ -64,8 +65,8 @@ class Jobs:
         """Note a job durably: once this returns, it will be run.
 
         Raises `Forbidden` without the scope, `AddressForbidden` or `InvalidOption` for addresses
-        that will not be connected to, `IdempotencyConflict`, `Draining`, and what the database
-        raises.
+        that will not be connected to, `NotFound` when the recording was deleted meanwhile,
+        `IdempotencyConflict`, `Draining`, and what the database raises.
         """
         caller.require(Scope.JOBS)
         if self._draining.is_set():
@@ -79,6 +80,9 @@ class Jobs:
         with self._store.database.write() as connection:
             known = earlier(connection, caller, idempotency, job_id, now)
             if known is None:
+                media = submission.media
+                if media is not None and not media_rows.hold(connection, media.id):
+                    raise NotFound(f"There is no recording {media.key or media.id!r}.")
                 rows.insert(connection, self._row(connection, caller, submission, job_id, now))
             row = rows.fetch(connection, known or job_id, tenant_id=caller.tenant_id)
         if row is None:

@@ -14,6 +14,7 @@ from earmark.storage import idempotency, jobs, sweep_orphans
 __all__ = ["Sweeper", "sweep"]
 
 _EVERY_S = 60.0
+_ORPHANS_EVERY_S = 3600.0  # lists the whole blob store
 _AT_ONCE = 500  # jobs per transaction
 _IDEMPOTENCY_S = 7 * 24 * 3600.0
 _TOMBSTONE_S = 30 * 24 * 3600.0
@@ -37,23 +38,28 @@ class Sweeper:
         self._thread.join()
 
     def _run(self) -> None:
+        orphans_at = 0.0
         while not self._stop.is_set():
+            now = time.time()
             try:
-                sweep(self._service, time.time())
+                sweep(self._service, now)
+                if now >= orphans_at:
+                    sweep_orphans(self._service.store.database, self._service.store.blobs, now)
+                    orphans_at = now + _ORPHANS_EVERY_S
             except EarmarkError as error:
                 _log.warning("Sweeping stopped early, the next round goes on: %s", error)
             self._stop.wait(_EVERY_S)
 
 
 def sweep(service: Service, now: float) -> None:
-    """Remove all that is over its time at ``now``: jobs, results, recordings, leftovers."""
+    """Remove all that is over its time at ``now``: jobs, results, recordings, deliveries."""
     while _sweep_jobs(service, now) == _AT_ONCE:
         pass
     with service.store.database.write() as connection:
         idempotency.sweep(connection, now - _IDEMPOTENCY_S)
     service.uploads.sweep(now)
     service.media.sweep(now)
-    sweep_orphans(service.store.database, service.store.blobs, now)
+    service.webhooks.sweep(now)
 
 
 def _sweep_jobs(service: Service, now: float) -> int:
