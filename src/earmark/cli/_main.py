@@ -37,6 +37,14 @@ COMMANDS = {
     "diarize": Subcommand(
         module="earmark.cli._diarize", help="Find out who spoke when in recordings."
     ),
+    "serve": Subcommand(
+        module="earmark.cli._serve",
+        help="Run the server: the APIs by HTTP and gRPC, and the worker that does their jobs.",
+    ),
+    "worker": Subcommand(
+        module="earmark.cli._worker", help="Run jobs and deliver webhooks, without an API."
+    ),
+    "keys": Subcommand(module="earmark.cli._keys", help="API keys: make, list and revoke them."),
     "models": Subcommand(
         module="earmark.cli._models", help="The model files: what there is, fetching, checking."
     ),

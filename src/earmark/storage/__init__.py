@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from earmark.storage import _executors as executors
+from earmark.storage import _census as census
 from earmark.storage import _idempotency as idempotency
 from earmark.storage import _jobs as jobs
 from earmark.storage import _keys as keys
@@ -22,6 +24,8 @@ __all__ = [
     "Blobs",
     "Database",
     "back_up",
+    "census",
+    "executors",
     "idempotency",
     "insert_new",
     "jobs",
