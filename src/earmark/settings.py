@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     )
     offline: bool = Field(
         default=False,
-        description="Never open a socket: a model that is not in the models folder is an error.",
+        description="Never fetch models: one that is not in the models folder is an error. The"
+        " library and the commands then open no socket.",
     )
     models_source: Literal["package", "hub"] = Field(
         default="package",
@@ -154,6 +155,10 @@ class Settings(BaseSettings):
         default=3600,
         ge=1,
         description="CPU seconds of the process that decodes one recording.",
+    )
+    outbound: bool = Field(
+        default=True,
+        description="Fetch recordings from addresses in requests, and deliver webhooks.",
     )
     allow_http: bool = Field(
         default=False, description="Fetch recordings and deliver webhooks by plain HTTP too."

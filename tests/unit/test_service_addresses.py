@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from earmark.errors import AddressForbidden, EarmarkError, InvalidOption
 from earmark.service._addresses import MAX_URL, AddressRules, shown_url
+from earmark.settings import Settings
 
 RULES = AddressRules(allow_http=True)
 
@@ -359,3 +360,10 @@ def test_a_forbidden_network_has_been_tried_to_its_edges() -> None:
         for address in (network.network_address, network.broadcast_address):
             with pytest.raises(AddressForbidden):
                 RULES.check_address(address)
+
+
+def test_outbound_connections_can_be_switched_off() -> None:
+    rules = AddressRules.of(Settings(outbound=False, allow_addresses=("203.0.113.7",)))
+    for url in ("https://example.com/a.wav", "https://203.0.113.7/a.wav"):
+        with pytest.raises(AddressForbidden, match="EARMARK_OUTBOUND"):
+            rules.check_url(url)

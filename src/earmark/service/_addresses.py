@@ -19,11 +19,13 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from typing import Self
 from urllib.parse import quote
 
 import idna
 
 from earmark.errors import AddressForbidden, InvalidOption
+from earmark.settings import Settings
 
 __all__ = ["MAX_URL", "Address", "AddressRules", "Target", "shown_url"]
 
@@ -116,10 +118,25 @@ class Target:
 class AddressRules:
     """What may be connected to: public addresses by HTTPS, and what an operator allows."""
 
-    def __init__(self, *, allow_http: bool = False, allow: Iterable[str] = ()) -> None:
-        """``allow`` holds addresses or networks (CIDR); raises `InvalidOption` for another."""
+    def __init__(
+        self, *, allow_http: bool = False, allow: Iterable[str] = (), outbound: bool = True
+    ) -> None:
+        """``allow`` holds addresses or networks (CIDR); raises `InvalidOption` for another.
+
+        Without ``outbound`` nothing is connected to.
+        """
+        self._outbound = outbound
         self._allow_http = allow_http
         self._allow = tuple(_network(entry) for entry in allow)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The rules that the settings make."""
+        return cls(
+            allow_http=settings.allow_http,
+            allow=settings.allow_addresses,
+            outbound=settings.outbound,
+        )
 
     def check_url(self, url: str) -> Target:
         """Take a URL apart.
@@ -137,6 +154,11 @@ class AddressRules:
         parts = _URL.fullmatch(url)
         if parts is None or parts["scheme"].lower() not in _PORTS:
             raise _invalid(url, "is no URL that starts with https://")
+        if not self._outbound:
+            raise AddressForbidden(
+                "This server connects to no address (EARMARK_OUTBOUND is off): upload recordings,"
+                " and ask for the state of jobs."
+            )
         scheme = parts["scheme"].lower()
         if scheme == "http" and not self._allow_http:
             raise AddressForbidden(

@@ -105,7 +105,7 @@ class Http:
 
         Raises `InvalidOption` when ``allow_addresses`` holds what is no address or network.
         """
-        self.rules = AddressRules(allow_http=settings.allow_http, allow=settings.allow_addresses)
+        self.rules = AddressRules.of(settings)
         self._resolve = resolve
         self._ssl_context = ssl_context or httpcore.default_ssl_context()
         self._ssl_context.set_alpn_protocols(["http/1.1"])

@@ -43,9 +43,7 @@ class Jobs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rules = AddressRules(
-            allow_http=store.settings.allow_http, allow=store.settings.allow_addresses
-        )
+        self._rules = AddressRules.of(store.settings)
         self._draining = threading.Event()
         self.submitted = threading.Event()
         """Set whenever a job was submitted in this process: a worker need not wait to look."""
