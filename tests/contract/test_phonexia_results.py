@@ -1,0 +1,172 @@
+"""Phonexia's tasks from the recording to the result, with the code of the vendor's guide."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+
+from audio_samples import make, wav
+from earmark.audio import read_audio
+from server import Server, running
+
+DIARIZATION = "/api/technology/speaker-diarization"
+VOICE_ACTIVITY = "/api/technology/voice-activity-detection"
+
+CALL_S, MONOLOGUE = 30.0, (21.8, 28.4)  # where one of the two talks alone
+ALONE_S = (12.0, 18.6)  # where the monologue is put
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Server]:
+    settings = {"EARMARK_ANONYMOUS_TENANT": "calls", "EARMARK_MODELS_DIR": str(models_dir)}
+    with running(tmp_path_factory.mktemp("phonexia"), settings=settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stereo(sample_wav: Path) -> bytes:
+    """Two recordings side by side: a call of two people, and one of them talking alone."""
+    call = read_audio(sample_wav)[0]
+    alone = np.zeros_like(call)
+    first, last = (round(at * 16000) for at in MONOLOGUE)
+    place = round(ALONE_S[0] * 16000)
+    alone[place : place + last - first] = call[first:last]
+    return wav(np.round(np.stack([call, alone]) * 32767).astype(np.int16), 16000)
+
+
+def run(server: Server, recording: bytes, path: str = DIARIZATION, **asked: Any) -> dict[str, Any]:
+    """Start a task and poll it as the vendor's guide does; the last answer."""
+    config = asked.pop("config", None)
+    started = requests.post(
+        server.url + path,
+        params=asked,
+        files={"file": ("call.wav", io.BytesIO(recording))},
+        data=None if config is None else {"config": json.dumps(config)},
+        timeout=60,
+    )
+    assert started.status_code == 202, started.text
+    task = started.json()["task"]
+    location = started.headers["X-Location"]
+    assert task["state"] == "pending"
+    assert location == started.headers["Location"] == f"{path}/{task['task_id']}"
+    deadline = time.monotonic() + 300
+    while True:
+        answer = requests.get(server.url + location, timeout=60)
+        assert answer.status_code == 200
+        body: dict[str, Any] = answer.json()
+        assert set(body) == {"task", "result", "error"}
+        assert body["task"]["task_id"] == task["task_id"]
+        if body["task"]["state"] not in ("pending", "running"):
+            return body
+        assert (body["result"], body["error"]) == (None, None)
+        assert time.monotonic() < deadline, "The task takes too long."
+        time.sleep(0.2)
+
+
+def channels(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The channels of a task that is done; their segments make sense."""
+    assert body["task"]["state"] == "done", body["error"]
+    assert body["error"] is None
+    found: list[dict[str, Any]] = body["result"]["channels"]
+    for channel in found:
+        last = 0.0
+        for segment in channel["segments"]:
+            assert 0 <= last <= segment["start_time"] < segment["end_time"] <= CALL_S
+            last = segment["start_time"]
+    return found
+
+
+def speakers(channel: dict[str, Any]) -> set[int]:
+    """The ids of a channel's speakers, which count from 0 in the order of their appearance."""
+    ids = list(dict.fromkeys(segment["speaker_id"] for segment in channel["segments"]))
+    assert ids == list(range(channel["speakers_count"]))
+    assert all(
+        set(segment) == {"speaker_id", "start_time", "end_time"} for segment in channel["segments"]
+    )
+    return set(ids)
+
+
+def speech(channel: dict[str, Any]) -> float:
+    return float(sum(each["end_time"] - each["start_time"] for each in channel["segments"]))
+
+
+def test_each_channel_has_a_result_of_its_own(server: Server, stereo: bytes) -> None:
+    call, alone = channels(run(server, stereo))
+    assert (call["channel_number"], alone["channel_number"]) == (0, 1)
+    assert (speakers(call), speakers(alone)) == ({0, 1}, {0})
+    assert ALONE_S[0] - 0.5 < alone["segments"][0]["start_time"]
+    assert alone["segments"][-1]["end_time"] < ALONE_S[1] + 0.5
+
+
+def test_one_channel_of_two(server: Server, stereo: bytes) -> None:
+    (alone,) = channels(run(server, stereo, channels="1"))
+    assert (alone["channel_number"], speakers(alone)) == (1, {0})
+
+
+def test_a_mix_is_one_channel(server: Server, stereo: bytes) -> None:
+    (mixed,) = channels(run(server, stereo, channel_mode="mix"))
+    assert (mixed["channel_number"], speakers(mixed)) == (0, {0, 1})
+
+
+def test_a_range_keeps_the_time_of_the_file(server: Server, stereo: bytes) -> None:
+    found = channels(run(server, stereo, range_from=15, range_to=20.5, channels="0,1"))
+    for channel in found:
+        assert channel["segments"]
+        assert channel["segments"][0]["start_time"] >= 15
+        assert max(each["end_time"] for each in channel["segments"]) <= 20.5 + 0.02
+
+
+@pytest.mark.parametrize(
+    ("config", "count"),
+    [({"total_speakers": 3, "unknown": True}, 3), ({"max_speakers": 1}, 1), ({}, 2)],
+)
+def test_the_number_of_speakers(
+    server: Server, sample_wav: Path, config: dict[str, Any], count: int
+) -> None:
+    (call,) = channels(run(server, sample_wav.read_bytes(), config=config))
+    assert len(speakers(call)) == count
+
+
+def test_where_somebody_speaks(server: Server, stereo: bytes) -> None:
+    call, alone = channels(run(server, stereo, VOICE_ACTIVITY))
+    assert (call["channel_number"], alone["channel_number"]) == (0, 1)
+    for channel in (call, alone):
+        assert set(channel) == {"channel_number", "speech_length", "segments"}
+        assert {each["segment_type"] for each in channel["segments"]} == {"voice"}
+        assert channel["speech_length"] == pytest.approx(speech(channel), abs=0.01)
+    assert call["speech_length"] > alone["speech_length"] > 5
+    (mixed,) = channels(run(server, stereo, VOICE_ACTIVITY, channel_mode="mix", range_from=25))
+    assert mixed["channel_number"] == 0
+    assert mixed["segments"][0]["start_time"] >= 25
+
+
+@pytest.mark.parametrize(
+    ("recording", "asked", "cause"),
+    [
+        (b"", {}, "audio.empty"),
+        (b"These are only words. " * 500, {}, "audio.unsupported"),
+        (make("flac", 2.0)[:-5000], {}, "audio.damaged"),
+        (make("wav-s16", 1.0), {"range_from": 5}, "audio.empty"),
+        (make("wav-s16", 1.0), {"channels": "0,1"}, "input.option"),
+    ],
+    ids=["empty", "text", "truncated", "nothing in the range", "no such channel"],
+)
+@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY])
+def test_unfit_input_is_rejected(
+    server: Server, path: str, recording: bytes, asked: dict[str, Any], cause: str
+) -> None:
+    body = run(server, recording, path, **asked)
+    assert (body["task"]["state"], body["result"]) == ("rejected", None)
+    error = body["error"]
+    assert error["type"] == "task.validation-error"
+    (detail,) = error["detail"]
+    assert (detail["message"], detail["type"]) == (error["message"], cause)
+    assert detail["location"] == (["query"] if cause == "input.option" else ["body", "file"])
