@@ -37,6 +37,9 @@ dotted name for programs). The message is for people: what was wrong, the value,
     │   └── Draining                 unavailable  service.draining
     ├── MissingExtra                 unavailable  extra.missing
     ├── PeerFailed                   unavailable  bench.peer
+    ├── ApiError                     internal     api.refused
+    ├── ServerUnreachable            unavailable  api.unreachable
+    ├── WaitTimeout                  unavailable  api.timeout
     └── Canceled                     conflict     canceled
 """
 
@@ -47,6 +50,7 @@ from typing import ClassVar
 
 __all__ = [
     "AddressForbidden",
+    "ApiError",
     "AudioError",
     "AudioNotFound",
     "AudioTooLarge",
@@ -77,11 +81,13 @@ __all__ = [
     "NotFound",
     "PeerFailed",
     "RateLimited",
+    "ServerUnreachable",
     "StorageUnavailable",
     "Unauthenticated",
     "Unavailable",
     "UnknownModel",
     "UnsupportedAudio",
+    "WaitTimeout",
 ]
 
 
@@ -366,3 +372,33 @@ class Draining(Unavailable):
     """The server is shutting down and takes nothing new."""
 
     code = "service.draining"
+
+
+class ApiError(EarmarkError):
+    """A server refused what the client asked; the message is the server's own.
+
+    ``code`` is the server's too, one of this list or ``http.<status>``; ``status`` is the HTTP
+    status, ``request_id`` what the server's log calls the request.
+    """
+
+    code = "api.refused"
+
+    def __init__(self, message: str, *, code: str, status: int, request_id: str | None) -> None:
+        super().__init__(message)
+        vars(self)["code"] = code  # of this one error, not of the class
+        self.status = status
+        self.request_id = request_id
+
+
+class ServerUnreachable(EarmarkError):
+    """No server answers at the client's address, or it broke off, again and again."""
+
+    kind = Kind.UNAVAILABLE
+    code = "api.unreachable"
+
+
+class WaitTimeout(EarmarkError):
+    """A job was not over when the client stopped waiting for it."""
+
+    kind = Kind.UNAVAILABLE
+    code = "api.timeout"

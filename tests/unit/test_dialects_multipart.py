@@ -17,7 +17,7 @@ from starlette.requests import Request
 from earmark.dialects import _multipart
 from earmark.dialects._multipart import Form, receive_body, receive_form
 from earmark.errors import InvalidInput, InvalidOption, MediaTooLarge
-from earmark.service._model import Media
+from earmark.service import Media
 
 
 @dataclass

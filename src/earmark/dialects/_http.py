@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from earmark.errors import InvalidInput, RateLimited
-from earmark.service._model import Idempotency
+from earmark.service import Idempotency
 from earmark.settings import Settings
 
 if TYPE_CHECKING:
-    from earmark.service._limits import Allowance, RateLimits
+    from earmark.service import Allowance, RateLimits
 
 __all__ = [
     "RateLimitHeaders",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from earmark.errors import InvalidInput
-from earmark.service._model import Media
+from earmark.service import Media
 
 __all__ = ["Form", "Writer", "receive_body", "receive_form"]
 
@@ -231,9 +232,8 @@ class _Reader:
         if len(self._parts) >= MAX_PARTS:
             raise InvalidInput(f"The form has more than {MAX_PARTS} fields.")
         if name == self._file_field:
-            file_name = parameters.get(b"filename", b"").decode(errors="replace")
             self._part = None
-            self._file = self._open_file(file_name or None)
+            self._file = self._open_file(_file_name(parameters.get(b"filename", b"")))
         else:
             self._part = self._parts[name] = bytearray()
             self._count_field_bytes(len(name))
@@ -256,6 +256,12 @@ class _Reader:
                 f"The form's fields are longer than {self._max_field_bytes} bytes;"
                 f" a recording belongs into the field {self._file_field!r}."
             )
+
+
+def _file_name(value: bytes) -> str | None:
+    """The last part of what may be a path, printable, at most 255 characters; None if empty."""
+    last = re.split(r"[/\\]", value.decode(errors="replace"))[-1]
+    return "".join(filter(str.isprintable, last))[-255:] or None
 
 
 def _text(name: str, value: bytearray) -> str:

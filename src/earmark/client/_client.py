@@ -1,0 +1,209 @@
+"""The clients: one that waits, and one for asyncio."""
+
+from __future__ import annotations
+
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, Self, Unpack
+
+import httpx
+
+from earmark.client._job import AsyncJob, Job
+from earmark.client._plans import Document, OnUpload, Options, Plans, Submitted
+from earmark.client._recording import File, Source
+from earmark.client._runners import AsyncRunner, SyncRunner
+from earmark.client._steps import Plan
+
+__all__ = ["AsyncClient", "Client"]
+
+PART_BYTES = 8 << 20
+
+
+class _Client(ABC):
+    """What both clients are told, and plan."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None = None,
+        *,
+        patience_s: float = 60.0,
+        timeout_s: float = 60.0,
+        part_size: int = PART_BYTES,
+        verify: ssl.SSLContext | bool = True,
+    ) -> None:
+        self._plans = Plans(patience_s=patience_s, part_size=part_size)
+        self._open(
+            {
+                "base_url": base_url.rstrip("/") + "/api/v1",
+                "headers": {"User-Agent": "earmark-client"}
+                | ({} if key is None else {"Authorization": f"Bearer {key}"}),
+                "timeout": timeout_s,
+                "verify": verify,
+            }
+        )
+
+    @abstractmethod
+    def _open(self, settings: Mapping[str, Any]) -> None:
+        """Make the HTTP client, with these arguments, and the runner."""
+
+    def _job(self, job_id: str) -> Plan[Submitted]:
+        return Submitted(document=(yield from self._plans.get(f"/jobs/{job_id}")))
+
+    def _page(
+        self, states: Sequence[str], kinds: Sequence[str], cursor: str | None
+    ) -> Plan[Document]:
+        params = {"state": list(states), "kind": list(kinds), "limit": 100}
+        return self._plans.get("/jobs", params if cursor is None else params | {"cursor": cursor})
+
+
+class Client(_Client):
+    """Speaks to the Earmark server at ``base_url`` with an API key.
+
+    A server that does not answer is asked again for ``patience_s`` seconds; that is safe, for
+    requests carry idempotency keys. ``timeout_s`` is for one answer. Recordings larger than
+    ``part_size`` bytes are sent in parts of that size. ``verify`` is as httpx takes it: an
+    `ssl.SSLContext` that knows a certificate of your own.
+
+    Methods raise `errors.ApiError` for what the server refuses, and `errors.ServerUnreachable`.
+    """
+
+    def _open(self, settings: Mapping[str, Any]) -> None:
+        self._http = httpx.Client(**settings)
+        self._runner = SyncRunner(self._http)
+
+    def diarize(
+        self,
+        source: Source,
+        *,
+        on_upload: OnUpload | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[Options],
+    ) -> Job:
+        """Ask who spoke when.
+
+        ``source`` is a path, the bytes of a file, a binary file object, an http(s) address that
+        the server fetches, or what `upload` returned. ``on_upload(sent, total)`` is called while
+        the recording is sent.
+        """
+        plan = self._plans.submit("/diarizations", source, options, on_upload, idempotency_key)
+        return self._hold(self._runner.run(plan))
+
+    def voice_activity(
+        self,
+        source: Source,
+        *,
+        on_upload: OnUpload | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[Options],
+    ) -> Job:
+        """Ask where speech is; see `diarize`."""
+        plan = self._plans.submit("/voice-activities", source, options, on_upload, idempotency_key)
+        return self._hold(self._runner.run(plan))
+
+    def job(self, job_id: str) -> Job:
+        """A job that was asked for before."""
+        return self._hold(self._runner.run(self._job(job_id)))
+
+    def jobs(self, *, states: Sequence[str] = (), kinds: Sequence[str] = ()) -> Iterator[Job]:
+        """All jobs of the key's tenant, newest first, or those in some states or of some kinds."""
+        cursor = None
+        while True:
+            page = self._runner.run(self._page(states, kinds, cursor))
+            for document in page["items"]:
+                yield self._hold(Submitted(document=document))
+            cursor = page["cursor"]
+            if cursor is None:
+                return
+
+    def upload(self, source: File, *, on_upload: OnUpload | None = None) -> Document:
+        """Keep a recording on the server, for several jobs: what this returns is a source."""
+        return self._runner.run(self._plans.upload(source, on_upload))
+
+    def limits(self) -> Document:
+        """What the server accepts."""
+        return self._runner.run(self._plans.get("/limits"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _hold(self, submitted: Submitted) -> Job:
+        return Job(self._runner, self._plans, submitted)
+
+
+class AsyncClient(_Client):
+    """As `Client`, for asyncio."""
+
+    def _open(self, settings: Mapping[str, Any]) -> None:
+        self._http = httpx.AsyncClient(**settings)
+        self._runner = AsyncRunner(self._http)
+
+    async def diarize(
+        self,
+        source: Source,
+        *,
+        on_upload: OnUpload | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[Options],
+    ) -> AsyncJob:
+        """Ask who spoke when: see `Client.diarize`."""
+        plan = self._plans.submit("/diarizations", source, options, on_upload, idempotency_key)
+        return self._hold(await self._runner.run(plan))
+
+    async def voice_activity(
+        self,
+        source: Source,
+        *,
+        on_upload: OnUpload | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[Options],
+    ) -> AsyncJob:
+        """Ask where speech is; see `diarize`."""
+        plan = self._plans.submit("/voice-activities", source, options, on_upload, idempotency_key)
+        return self._hold(await self._runner.run(plan))
+
+    async def job(self, job_id: str) -> AsyncJob:
+        """A job that was asked for before."""
+        return self._hold(await self._runner.run(self._job(job_id)))
+
+    async def jobs(
+        self, *, states: Sequence[str] = (), kinds: Sequence[str] = ()
+    ) -> AsyncIterator[AsyncJob]:
+        """All jobs of the key's tenant, newest first, or those in some states or of some kinds."""
+        cursor = None
+        while True:
+            page = await self._runner.run(self._page(states, kinds, cursor))
+            for document in page["items"]:
+                yield self._hold(Submitted(document=document))
+            cursor = page["cursor"]
+            if cursor is None:
+                return
+
+    async def upload(self, source: File, *, on_upload: OnUpload | None = None) -> Document:
+        """Keep a recording on the server: see `Client.upload`."""
+        return await self._runner.run(self._plans.upload(source, on_upload))
+
+    async def limits(self) -> Document:
+        """What the server accepts."""
+        return await self._runner.run(self._plans.get("/limits"))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _hold(self, submitted: Submitted) -> AsyncJob:
+        return AsyncJob(self._runner, self._plans, submitted)

@@ -1,0 +1,9 @@
+"""Earmark's own API, ``/api/v1``: what its page, its command line and its client speak."""
+
+from __future__ import annotations
+
+from earmark.dialects.native._app import mounts
+from earmark.dialects.native._delivery import webhook_format
+from earmark.dialects.native._names import NAME
+
+__all__ = ["NAME", "mounts", "webhook_format"]

@@ -1,0 +1,68 @@
+"""Who asks, whether they may, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import AfterValidator
+from starlette.requests import Request
+
+from earmark.dialects._http import key_of, limit_rate
+from earmark.errors import NotFound
+from earmark.service import Caller, Scope, Service
+
+__all__ = ["AdminCaller", "AnyCaller", "Id", "JobsCaller", "TheService"]
+
+_bearer = HTTPBearer(
+    scheme_name="key",
+    description="An API key, `Authorization: Bearer em_…`; `X-API-Key` is taken too.",
+    auto_error=False,
+)
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+TheService = Annotated[Service, Depends(_service)]
+
+
+def _allowed(scope: Scope | None) -> Callable[..., Caller]:
+    def caller(
+        request: Request,
+        service: TheService,
+        _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    ) -> Caller:
+        found = service.keys.authenticate(key_of(request))
+        request.state.caller = found  # for the log
+        limit_rate(
+            request,
+            service.limits,
+            who=found.key_id or found.tenant_id,
+            route=f"{request.method} {request.scope['route'].path}",
+            limit=service.settings.rate_limit,
+        )
+        if scope is not None:
+            found.require(scope)
+        return found
+
+    return caller
+
+
+AnyCaller = Annotated[Caller, Depends(_allowed(None))]
+JobsCaller = Annotated[Caller, Depends(_allowed(Scope.JOBS))]
+AdminCaller = Annotated[Caller, Depends(_allowed(Scope.ADMIN))]
+
+
+def _shape(value: str) -> str:
+    if not (value.isascii() and value.replace("-", "").replace("_", "").isalnum()):
+        raise NotFound(f"There is nothing with the id {value!r}.")
+    return value
+
+
+Id = Annotated[str, AfterValidator(_shape)]
+"""An id in a path; what cannot be one is as unknown as one that is not there."""

@@ -1,0 +1,76 @@
+"""The application that is mounted at `PREFIX`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from earmark.dialects._http import RateLimitHeaders
+from earmark.dialects.native import (
+    _events,
+    _jobs,
+    _limits,
+    _results,
+    _submit,
+    _tenant,
+    _uploads,
+    _webhooks,
+)
+from earmark.dialects.native._names import PREFIX
+from earmark.dialects.native._problems import Problem, install_handlers, problems
+from earmark.service import Service
+
+__all__ = ["mounts"]
+
+_DESCRIPTION = """\
+Who spoke when, and where speech is, in recordings.
+
+Send a recording to `POST /diarizations` (or its address, or upload it in parts first), follow
+the job at `GET /jobs/{id}/events`, fetch `GET /jobs/{id}/result`. Every refusal is an
+`application/problem+json` document whose `code` is stable. With an `Idempotency-Key`, a `POST`
+that is sent again counts once."""
+
+
+def mounts(service: Service) -> dict[str, FastAPI]:
+    """Path prefix -> application."""
+    from earmark import __version__
+
+    app = FastAPI(
+        title="Earmark",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,  # the server has one page for all dialects
+        redoc_url=None,
+        servers=[{"url": PREFIX}],
+        root_path_in_servers=False,
+        generate_unique_id_function=_name_of,
+        responses=problems(401, 403, 422, 429, 500, 503),
+    )
+    app.state.service = service
+    app.add_middleware(RateLimitHeaders)
+    install_handlers(app)
+    for module in (_limits, _uploads, _submit, _jobs, _events, _results, _webhooks, _tenant):
+        app.include_router(module.router)
+    _describe_problems(app)
+    return {PREFIX: app}
+
+
+def _name_of(route: APIRoute) -> str:
+    return route.name
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the schema of problem documents, which no route returns, into the OpenAPI document."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, object]:
+        if app.openapi_schema is None:
+            document = plain()
+            schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update(schema.pop("$defs", {}))
+            schemas["Problem"] = schema
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it

@@ -1,0 +1,197 @@
+"""What may be asked of a recording: the same fields in a form and in JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from earmark.service import JobOptions, Priority
+
+__all__ = [
+    "DiarizationForm",
+    "DiarizationRequest",
+    "JobForm",
+    "Name",
+    "VoiceActivityForm",
+    "VoiceActivityRequest",
+    "WebAddress",
+    "parse_form",
+    "parse_json",
+]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+WebAddress = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\x00-\x20\x7f]+$")]
+People = Annotated[int, Field(ge=1, le=1000)]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+def _channels(value: object) -> object:
+    """Forms write a list as ``0,1`` or ``[0, 1]``."""
+    if isinstance(value, str) and re.fullmatch(r"\[?\s*[0-9]+(\s*,\s*[0-9]+)*\s*\]?", value):
+        value = [int(number) for number in re.findall("[0-9]+", value)]
+    numbers = isinstance(value, list) and bool(value) and all(type(each) is int for each in value)
+    if not (numbers or value in ("mix", "split")):
+        raise ValueError("take 'mix', 'split', or channels counted from 0, such as [0, 1]")
+    return value
+
+
+Channels = Annotated[
+    Literal["mix", "split"]
+    | Annotated[list[Annotated[int, Field(ge=0, le=1000)]], Field(min_length=1, max_length=255)],
+    BeforeValidator(_channels),
+]
+
+
+class JobForm(BaseModel):
+    """What may be asked of any job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channels: Channels = Field(
+        default="mix",
+        description="`mix`: all channels as one; `split`: each by itself; or a list of channels"
+        " (from 0) to be split.",
+    )
+    start: Seconds | None = Field(default=None, description="Where to begin, in seconds.")
+    end: Seconds | None = Field(default=None, description="Where to end, in seconds.")
+    on_damage: Literal["error", "warn"] = Field(
+        default="error",
+        description="A damaged recording: fail, or analyse what could be read, with a warning.",
+    )
+    priority: Literal["low", "normal", "high"] = Field(
+        default="normal", description="Which of your own waiting jobs goes first."
+    )
+    name: Name | None = Field(
+        default=None, description="What to call the recording; the file's name by default."
+    )
+    webhook: WebAddress | None = Field(
+        default=None, description="The address that is told when the job is over."
+    )
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.end is not None and (self.start or 0.0) >= self.end:
+            raise ValueError(f"start={self.start or 0.0} has to be before end={self.end} (seconds)")
+        return self
+
+    def options(self) -> JobOptions:
+        """What the engine is asked."""
+        return JobOptions(
+            channels=self.channels if isinstance(self.channels, str) else tuple(self.channels),
+            start=self.start,
+            end=self.end,
+            tolerate_damage=self.on_damage == "warn",
+        )
+
+    def render(self) -> Mapping[str, Any]:
+        """What has to be known again when the result is shown."""
+        return {}
+
+    def rank(self) -> Priority:
+        return Priority[self.priority.upper()]
+
+
+class VoiceActivityForm(JobForm):
+    """Where is speech?"""
+
+
+class DiarizationForm(JobForm):
+    """Who spoke when?"""
+
+    speakers: People | None = Field(default=None, description="How many people speak, exactly.")
+    min_speakers: People | None = Field(default=None, description="At least so many people.")
+    max_speakers: People | None = Field(default=None, description="At most so many people.")
+    exclusive: bool = Field(
+        default=False,
+        description="In text formats, one speaker at a time; JSON always holds both sorts of"
+        " turns.",
+    )
+    confidence: bool = Field(
+        default=False, description="Put the confidence of every frame into the result."
+    )
+    fast: bool = Field(default=False, description="A little less accurate, in less time.")
+
+    @model_validator(mode="after")
+    def _counts_agree(self) -> Self:
+        least, most = self.min_speakers, self.max_speakers
+        if self.speakers is not None and (least is not None or most is not None):
+            raise ValueError(
+                "speakers is the exact number of speakers; leave min_speakers and max_speakers out"
+            )
+        if least is not None and most is not None and least > most:
+            raise ValueError(f"min_speakers={least} is more than max_speakers={most}")
+        return self
+
+    def options(self) -> JobOptions:
+        return JobOptions(
+            speakers=self.speakers,
+            min_speakers=self.min_speakers,
+            max_speakers=self.max_speakers,
+            channels=self.channels if isinstance(self.channels, str) else tuple(self.channels),
+            start=self.start,
+            end=self.end,
+            fast=self.fast,
+            tolerate_damage=self.on_damage == "warn",
+            frame_confidence=self.confidence,
+        )
+
+    def render(self) -> Mapping[str, Any]:
+        return {"exclusive": True} if self.exclusive else {}
+
+
+class Source(BaseModel):
+    """Where the recording is: exactly one of the two."""
+
+    url: WebAddress | None = Field(default=None, description="An address to fetch it from.")
+    media: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description="The id of an uploaded recording."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.url is None) == (self.media is None):
+            raise ValueError("say where the recording is, by either 'url' or 'media'")
+        return self
+
+
+class DiarizationRequest(DiarizationForm, Source):
+    """Who spoke when in a recording that is elsewhere, or here already?"""
+
+
+class VoiceActivityRequest(VoiceActivityForm, Source):
+    """Where is speech in a recording that is elsewhere, or here already?"""
+
+
+def parse_form(model: type[Model], fields: Mapping[str, str]) -> Model:
+    """The fields of a form; numbers and truth values are written as text there."""
+    try:
+        return model.model_validate(dict(fields))
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
+
+
+def parse_json(model: type[Model], body: bytes) -> Model:
+    """A JSON body, in which a number is no text."""
+    try:
+        return model.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
+
+
+def canonical(body: bytes) -> bytes:
+    """The same bytes for the same JSON."""
+    return json.dumps(json.loads(body), sort_keys=True).encode()
