@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from earmark.models import ModelStore
 from earmark.server._dialects import webhook_formats
@@ -13,10 +14,15 @@ __all__ = ["Background"]
 
 
 class Background:
-    """Threads and processes of one server; ``worker`` is None where others do the work."""
+    """Threads and processes of one server; ``worker`` is None where others do the work.
+
+    Raises `ModelError` when there is to be one, models are missing, and none may be fetched.
+    """
 
     def __init__(self, service: Service, metrics: Metrics, *, with_worker: bool) -> None:
-        self._settings = service.settings
+        self._models = ModelStore(service.settings)
+        if with_worker and service.settings.offline:
+            self._models.pull()  # what is missing now will not come
         self.worker = Worker(service, metrics) if with_worker else None
         self._courier = Courier(service, webhook_formats(service.settings), observer=metrics)
         self._sweeper = Sweeper(service)
@@ -31,7 +37,7 @@ class Background:
         self._courier.start()
         self._sweeper.start()
         if self.worker is not None:
-            ModelStore(self._settings).pull(on_progress=lambda _: not self._ending.is_set())
+            self._models.pull(on_progress=lambda _: not self._ending.is_set())
             self.worker.start()
             self._working = True
 
@@ -41,7 +47,9 @@ class Background:
 
     def drain(self, grace_s: float) -> None:
         """Finish or hand back running jobs within ``grace_s`` seconds, and end."""
-        if self.worker is not None and self._working:
-            self.worker.drain(grace_s)
-        self._courier.stop()
-        self._sweeper.stop()
+        with ThreadPoolExecutor() as pool:  # all at once: each may take its time
+            ending = [pool.submit(self._courier.stop), pool.submit(self._sweeper.stop)]
+            if self.worker is not None and self._working:
+                ending.append(pool.submit(self.worker.drain, grace_s))
+        for each in ending:
+            each.result()

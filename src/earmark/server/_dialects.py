@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import grpc
 from starlette.types import ASGIApp
 
-from earmark.dialects import phonexia, pyannoteai
+from earmark.dialects import native, phonexia, pyannoteai
 from earmark.service import Service, WebhookFormat
 from earmark.settings import Settings
 
@@ -30,6 +30,7 @@ class Dialect:
 
 
 DIALECTS = (
+    Dialect(name=native.NAME, mounts=native.mounts, webhooks=native.webhook_format),
     Dialect(name=pyannoteai.NAME, mounts=pyannoteai.mounts, webhooks=pyannoteai.webhook_format),
     Dialect(name=phonexia.NAME, mounts=phonexia.mounts),
 )
