@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from earmark.dialects.pyannoteai import mounts
 from earmark.diarization import Diarization, Turn
 from earmark.errors import Kind, StorageUnavailable
 from earmark.service import JobError, Queue, Scope, Service
+from earmark.service._sweeper import sweep
 from earmark.settings import Settings
 
 RESULT = Diarization(
@@ -481,6 +483,29 @@ def test_a_service_that_drains(opened: Callable[..., Desk]) -> None:
     assert answer.status_code == 503
     assert answer.json().keys() == {"requestId", "message"}
     assert client.get(f"/v1/jobs/{job_id}").status_code == 200
+
+
+# Retention
+
+
+def test_that_a_job_is_gone_a_day_after_its_end(desk: Desk, client: httpx.Client) -> None:
+    done, waiting = submit(client), submit(client)
+    desk.succeed(done)
+    day = 24 * 3600.0
+    sweep(desk.service, time.time() + day - 60)
+    assert client.get(f"/v1/jobs/{done}").status_code == 200
+    sweep(desk.service, time.time() + day + 60)
+    answers = [client.get(f"/v1/jobs/{job}") for job in (done, "never-was")]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].json()["message"] == answers[1].json()["message"].replace("never-was", done)
+    assert ids(client.get("/v1/jobs")) == ids(client.get("/v2/jobs")) == [waiting]
+
+
+def test_that_media_are_gone_after_their_time(opened: Callable[..., Desk]) -> None:
+    client = opened(pyannoteai_media_retention_s=1e-6).client()
+    upload(client, "a", b"x")
+    for path, status in (("/v1/media/output", 404), ("/v1/diarize", 400)):
+        assert client.post(path, json={"url": "media://a"}).status_code == status
 
 
 # Rate limits

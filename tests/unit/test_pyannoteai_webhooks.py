@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -56,6 +57,16 @@ def test_the_signature_of_the_sample() -> None:
 def test_the_signature_of_the_prose() -> None:
     sent = headers(b"{}", encoding="base64")
     assert base64.b64decode(sent["X-Signature"], validate=True) == expected(sent, b"{}")
+
+
+def test_the_check_of_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs/pyannoteai.md").read_text(encoding="utf-8")
+    scope: dict[str, Any] = {}
+    exec(page.rpartition("```python\n")[2].partition("```")[0], scope)
+    body = '{"speaker":"Zoë"}'.encode()
+    assert scope["is_genuine"](SECRET, headers(body), body)
+    assert not scope["is_genuine"](SECRET, headers(body), body + b" ")
+    assert not scope["is_genuine"]("another", headers(body), body)
 
 
 def test_that_the_first_attempt_is_no_retry() -> None:
