@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from earmark import errors as errors
     from earmark.audio import open_audio as open_audio
+    from earmark.client import AsyncClient as AsyncClient
+    from earmark.client import Client as Client
     from earmark.diarization import Diarization as Diarization
     from earmark.diarization import Diarizer as Diarizer
+    from earmark.diarization import SpeechActivity as SpeechActivity
     from earmark.diarization import Turn as Turn
     from earmark.diarization import diarize as diarize
     from earmark.voiceprints import Voiceprint as Voiceprint
@@ -25,8 +28,11 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "Diarization",
     "Diarizer",
+    "SpeechActivity",
     "Turn",
     "Voiceprint",
     "__version__",
@@ -36,8 +42,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncClient": "earmark.client",
+    "Client": "earmark.client",
     "Diarization": "earmark.diarization",
     "Diarizer": "earmark.diarization",
+    "SpeechActivity": "earmark.diarization",
     "Turn": "earmark.diarization",
     "Voiceprint": "earmark.voiceprints",
     "diarize": "earmark.diarization",

@@ -10,6 +10,7 @@ from earmark.diarization._confidence import FrameConfidence
 from earmark.diarization._exports import FORMATS, ExportFormat, one_line
 from earmark.diarization._progress import OnProgress, Progress
 from earmark.diarization._result import Diarization
+from earmark.diarization._speech import ChannelSpeech, SpeechActivity
 from earmark.diarization._turn import Turn
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "ChannelSpeech",
     "Chart",
     "Diarization",
     "Diarizer",
@@ -25,6 +27,7 @@ __all__ = [
     "OnProgress",
     "Progress",
     "SpeakerChart",
+    "SpeechActivity",
     "Turn",
     "diarize",
     "one_line",

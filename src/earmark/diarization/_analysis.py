@@ -51,14 +51,21 @@ class _Round:
 
 
 class Analysis:
-    """Push blocks of samples, then finish."""
+    """Push blocks of samples, then finish.
+
+    Without ``voices`` only the evidence of where somebody speaks is gathered (the frames' own),
+    the same as with them; nothing is embedded.
+    """
 
     def __init__(
         self,
         models: Models,
         parameters: Parameters,
         executor: Executor,
+        *,
+        voices: bool = True,
     ) -> None:
+        self._voices = voices
         self._segmenter = models.segmenter
         self._parameters = parameters
         self._executor = executor
@@ -143,7 +150,7 @@ class Analysis:
         for starts, future in self._segmented[0].batches:
             for start, probabilities in zip(starts, future.result(), strict=True):
                 frame = start // FRAME_SAMPLES
-                units = cut_units(probabilities, self._parameters)
+                units = cut_units(probabilities, self._parameters) if self._voices else []
                 first = self._evidence.add_window(frame, probabilities, units)
                 for key, one in enumerate(units, first):
                     if one.clean_s >= self._parameters.unit_least_s:
@@ -156,7 +163,7 @@ class Analysis:
         if not final:
             decided_s = self._segmented[0].first / 16000 - (_NEAR_BLOCKS + 1) * BLOCK_S
         blocks = self._new_blocks(max(self._decided, int(decided_s / BLOCK_S) + final))
-        self._pooler.add(blocks, rows + self._cell_rows(blocks))
+        self._pooler.add(blocks, rows + self._cell_rows(blocks) if self._voices else [])
         self._pooler.submit(self._samples, self._decided, final=final)
         # Upcoming windows begin behind what is decided.
         self._samples.forget(self._pooler.needs_from(self._decided))

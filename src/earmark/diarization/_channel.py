@@ -11,12 +11,24 @@ from earmark.diarization._assignment import assign_units
 from earmark.diarization._certainty import certainty
 from earmark.diarization._clustering import CountHint, find_speakers
 from earmark.diarization._evidence import Evidence
-from earmark.diarization._grid import FRAME_S, FRAME_START_S, runs
-from earmark.diarization._labelling import Labels, count_talkers, label_frames
+from earmark.diarization._grid import runs, times_of
+from earmark.diarization._labelling import (
+    Labels,
+    count_talkers,
+    label_frames,
+    without_flicker,
+)
 from earmark.diarization._parameters import Parameters
 from earmark.diarization._probe import second_opinion
 
-__all__ = ["Channel", "Span", "find_voices", "label_channel", "with_second_opinion"]
+__all__ = [
+    "Channel",
+    "Span",
+    "find_speech",
+    "find_voices",
+    "label_channel",
+    "with_second_opinion",
+]
 
 Float = NDArray[np.float32]
 
@@ -55,6 +67,14 @@ def label_channel(evidence: Evidence, hint: CountHint, parameters: Parameters) -
     talkers = count_talkers(evidence, parameters)
     labels = label_frames(evidence, talkers, speakers, centroids, parameters)
     return _channel(evidence, labels, speakers, centroids)
+
+
+def find_speech(evidence: Evidence, parameters: Parameters) -> list[tuple[float, float]]:
+    """Where somebody speaks, start and end in seconds: where `label_channel` puts people."""
+    talkers = count_talkers(with_second_opinion(evidence), parameters)
+    speech = without_flicker(talkers[:, None] > 0, parameters.shortest)[:, 0]
+    found = [times_of(first, last, evidence.duration) for first, last in runs(speech).tolist()]
+    return [(start, end) for start, end in found if end - start >= _SHORTEST_S]
 
 
 def with_second_opinion(evidence: Evidence) -> Evidence:
@@ -107,7 +127,7 @@ def _channel(
     def spans(stretches: list[NDArray[np.int64]]) -> list[Span]:
         made = [
             Span(
-                *_times(first, last, evidence.duration),
+                *times_of(first, last, evidence.duration),
                 number,
                 float(sure[first:last].mean()),
             )
@@ -123,9 +143,3 @@ def _channel(
         net_speech_s=heard[order],
         confidence=certainty(evidence, labels, "frames"),
     )
-
-
-def _times(first: int, last: int, duration: float) -> tuple[float, float]:
-    """Seconds of a run of frames; the first frame reaches back to the beginning."""
-    start = first * FRAME_S + FRAME_START_S if first else 0.0
-    return min(start, duration), min(last * FRAME_S + FRAME_START_S, duration)

@@ -1,4 +1,4 @@
-"""Diarizing a recording, from opening it to the result."""
+"""Diarizing a recording, or finding its speech, from opening it to the result."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ import numpy as np
 
 from earmark.audio import Audio, Channels, Source, open_audio
 from earmark.diarization._analysis import Analysis
-from earmark.diarization._channel import Channel, Span, label_channel
+from earmark.diarization._channel import Channel, Span, find_speech, label_channel
 from earmark.diarization._clustering import CountHint
 from earmark.diarization._confidence import FrameConfidence
 from earmark.diarization._crosstalk import without_crosstalk
-from earmark.diarization._evidence import Evidence
 from earmark.diarization._grid import FRAME_S, FRAME_START_S
+from earmark.diarization._listening import listen
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE, FAST
 from earmark.diarization._progress import OnProgress, Reporter
 from earmark.diarization._result import Diarization
+from earmark.diarization._speech import ChannelSpeech, SpeechActivity
 from earmark.diarization._turn import Turn
 from earmark.errors import InvalidOption
 from earmark.models import ModelStore
@@ -33,26 +34,34 @@ from earmark.voiceprints import Voiceprint
 __all__ = ["Diarizer", "diarize"]
 
 _ANALYSED = 0.97  # share of the work that is done when the recording has been read
-_GUESS_S = 3600.0  # length at which a recording of unknown length is half-way
+_SPEECH_PARAMETERS = ("window_step", "speech_on", "speech_off", "hangover", "shortest")
 
 
 class Diarizer:
     """Loaded models, to be used for many recordings and from many threads at once.
 
     ``fast`` uses one embedding network instead of two and half the segmentation windows.
+    ``executor`` is where the networks run, by default as many threads as the settings say; one
+    that is given is ended by `close` too.
 
     Raises `ModelError` or `DiskFull` when a model cannot be had, `MissingExtra` when the installed
     ONNX Runtime lacks the provider of the settings.
     """
 
-    def __init__(self, *, settings: Settings | None = None, fast: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings | None = None,
+        fast: bool = False,
+        executor: ThreadPoolExecutor | None = None,
+    ) -> None:
         self._settings = settings or get_settings()
         self._parameters = FAST if fast else ACCURATE
         self._voiceprint_model = "diarization-fast-1" if fast else "diarization-1"
         store = ModelStore(self._settings)
         provider = self._settings.provider
         threads = self._settings.threads or _usable_cores()
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="earmark")
+        self._executor = executor or ThreadPoolExecutor(threads, thread_name_prefix="earmark")
         try:
             self._models = Models.load(
                 store, self._parameters.networks, provider=provider, executor=self._executor
@@ -124,7 +133,10 @@ class Diarizer:
         hint = _hint(speakers, min_speakers, max_speakers)
         report = Reporter(on_progress)
         report("analysing", 0.0)
-        evidence = self._analyse(audio, report)
+        analyses = [
+            Analysis(self._models, self._parameters, self._executor) for _ in audio.channels
+        ]
+        evidence = listen(audio, analyses, report, share=_ANALYSED)
         report("clustering", _ANALYSED)
         found = without_crosstalk(evidence)
         answers = []
@@ -141,6 +153,66 @@ class Diarizer:
             warnings=audio.warnings,
         )
 
+    def detect_speech(
+        self,
+        source: Source,
+        *,
+        channels: Channels = "mix",
+        start: float | None = None,
+        end: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_damage: Literal["error", "warn"] = "error",
+    ) -> SpeechActivity:
+        """Say where somebody speaks in ``source``, as `diarize` decides it but not who it is.
+
+        The arguments are those of `diarize`. Each channel is taken by itself: what it overhears of
+        another one is speech too. Raises what `diarize` raises.
+        """
+        with open_audio(
+            source,
+            channels=channels,
+            start=start,
+            end=end,
+            on_damage=on_damage,
+            settings=self._settings,
+        ) as audio:
+            return self.detect_speech_stream(audio, uri=_stem(source), on_progress=on_progress)
+
+    def detect_speech_stream(
+        self, audio: Audio, *, uri: str | None = None, on_progress: OnProgress | None = None
+    ) -> SpeechActivity:
+        """Say where somebody speaks in an opened recording: see `detect_speech`.
+
+        ``audio`` and ``uri`` are as in `diarize_stream`.
+        """
+        report = Reporter(on_progress)
+        report("analysing", 0.0)
+        models, parameters = self._models.of_speech(), self._parameters
+        analyses = [
+            Analysis(models, parameters, self._executor, voices=False) for _ in audio.channels
+        ]
+        evidence = listen(audio, analyses, report, share=_ANALYSED)
+        found = tuple(
+            ChannelSpeech(
+                channel=channel,
+                segments=tuple(
+                    (first + audio.start_s, last + audio.start_s)
+                    for first, last in find_speech(one, parameters)
+                ),
+            )
+            for channel, one in zip(audio.channels, evidence, strict=True)
+        )
+        report("labelling", 1.0)
+        return SpeechActivity(
+            channels=found,
+            duration=evidence[0].duration,
+            start_s=audio.start_s,
+            warnings=audio.warnings,
+            uri=uri,
+            models={name: self._fingerprints[name] for name in models.names},
+            settings={name: getattr(parameters, name) for name in _SPEECH_PARAMETERS},
+        )
+
     def close(self) -> None:
         """Stop the worker threads; a diarizer that is dropped does that by itself."""
         self._executor.shutdown(cancel_futures=True)
@@ -155,31 +227,6 @@ class Diarizer:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _analyse(self, audio: Audio, report: Reporter) -> list[Evidence]:
-        """Read the recording to its end and analyse every channel."""
-        analyses = [
-            Analysis(self._models, self._parameters, self._executor) for _ in audio.channels
-        ]
-        heard, length = 0.0, audio.duration_hint
-
-        def step() -> None:
-            done = sum(analysis.analysed_s for analysis in analyses) / len(analyses)
-            share = done / length if length else done / (done + _GUESS_S)
-            report("analysing", _ANALYSED * min(1.0, share))
-
-        try:
-            for block in audio:
-                for analysis, samples in zip(analyses, block, strict=True):
-                    analysis.push(samples)
-                heard += block.shape[1] / 16000
-                step()
-            length = heard
-            return [analysis.finish(step) for analysis in analyses]
-        except BaseException:
-            for analysis in analyses:
-                analysis.abandon()
-            raise
 
     def _result(
         self,

@@ -20,6 +20,7 @@ __all__ = [
     "frames_before",
     "runs",
     "tiles",
+    "times_of",
 ]
 
 #: The grid of what is embedded.
@@ -52,3 +53,12 @@ def tiles(frames: int) -> Iterator[tuple[int, int]]:
     """First frame and the one behind the last of stretches short enough to work on at once."""
     for start in range(0, frames, _TILE):
         yield start, min(start + _TILE, frames)
+
+
+def times_of(first: int, last: int, duration: float) -> tuple[float, float]:
+    """Seconds of the frames ``first`` to ``last`` (behind) of a recording of ``duration`` seconds.
+
+    The first frame reaches back to the beginning.
+    """
+    start = first * FRAME_S + FRAME_START_S if first else 0.0
+    return min(start, duration), min(last * FRAME_S + FRAME_START_S, duration)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from earmark.diarization._probe import NETWORK, Probe, score_speech
@@ -25,6 +25,13 @@ class Models:
     names: tuple[str, ...]  # in the catalogue
     probed: int  # which of the networks the probe listens to
     probe: Probe = score_speech
+
+    def of_speech(self) -> Self:
+        """Those that tell where somebody speaks, but not who."""
+        network = self.networks[self.probed]
+        common = len(self.names) - 2 * len(self.networks)
+        trunk = self.names[common + 2 * self.probed]
+        return replace(self, networks=[network], names=(*self.names[:common], trunk), probed=0)
 
     @classmethod
     def load(

@@ -1,4 +1,4 @@
-"""Telling the caller how far a diarization is."""
+"""Telling the caller how far an analysis is."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["OnProgress", "Progress", "Reporter"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far a diarization is: ``fraction`` 0..1 of all, never falling, and the ``stage``.
+    """How far an analysis is: ``fraction`` 0..1 of all, never falling, and the ``stage``.
 
-    The stages are "analysing" (reading the recording; nearly all the time), "clustering" and
-    "labelling"; 1.0 comes with the last one.
+    The stages are "analysing" (reading the recording; nearly all the time), in a diarization
+    "clustering", and "labelling"; 1.0 comes with the last one.
     """
 
     stage: str
@@ -23,7 +23,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], bool | None]
-"""Called as a diarization goes on, on the calling thread; returning False cancels it."""
+"""Called as an analysis goes on, on the calling thread; returning False cancels it."""
 
 
 class Reporter:
@@ -39,4 +39,4 @@ class Reporter:
         if self._on_progress is None:
             return
         if self._on_progress(Progress(stage=stage, fraction=self._fraction)) is False:
-            raise Canceled("The diarization was canceled.")
+            raise Canceled("The analysis was canceled.")

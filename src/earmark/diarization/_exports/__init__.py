@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from earmark.diarization._exports._json import json_document, parse_json_document
 from earmark.diarization._exports._pyannote import pyannote
 from earmark.diarization._exports._rttm import parse_rttm, rttm
+from earmark.diarization._exports._speech import parse_speech_document, speech_document
 from earmark.diarization._exports._subtitles import srt, vtt
 from earmark.diarization._exports._tables import audacity, csv_table
 from earmark.diarization._exports._text import one_line
@@ -26,8 +27,10 @@ __all__ = [
     "one_line",
     "parse_json_document",
     "parse_rttm",
+    "parse_speech_document",
     "pyannote",
     "rttm",
+    "speech_document",
     "srt",
     "textgrid",
     "vtt",

@@ -17,7 +17,7 @@ from earmark.voiceprints import Voiceprint
 if TYPE_CHECKING:
     from earmark.diarization._result import Diarization
 
-__all__ = ["SCHEMA", "json_document", "parse_json_document"]
+__all__ = ["SCHEMA", "json_document", "line", "load", "pages", "parse_json_document"]
 
 SCHEMA = "earmark.diarization/1"
 
@@ -57,25 +57,26 @@ def json_document(
             "step": confidence.step,
             "values": [[round(float(v), 3) for v in row] for row in confidence.values],
         }
-    return (_line(document) if compact else _pages(document)) + "\n"
+    return (line(document) if compact else pages(document)) + "\n"
 
 
-def _line(value: object) -> str:
+def line(value: object) -> str:
+    """The value on one line."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _pages(document: dict[str, Any]) -> str:
+def pages(document: dict[str, Any]) -> str:
     """A member per line, and a turn (or whatever is not a plain value) per line inside it."""
     members = []
     for key, value in document.items():
         if isinstance(value, list) and value and isinstance(value[0], dict | list):
-            text = "[\n    " + ",\n    ".join(_line(item) for item in value) + "\n  ]"
+            text = "[\n    " + ",\n    ".join(line(item) for item in value) + "\n  ]"
         elif isinstance(value, dict) and value:
-            rows = (f"{_line(name)}: {_line(item)}" for name, item in value.items())
+            rows = (f"{line(name)}: {line(item)}" for name, item in value.items())
             text = "{\n    " + ",\n    ".join(rows) + "\n  }"
         else:
-            text = _line(value)
-        members.append(f"  {_line(key)}: {text}")
+            text = line(value)
+        members.append(f"  {line(key)}: {text}")
     return "{\n" + ",\n".join(members) + "\n}"
 
 
@@ -94,13 +95,7 @@ def parse_json_document(text: str | bytes) -> dict[str, Any]:
 
     Raises `InvalidInput` when it is not such a document.
     """
-    try:
-        document = json.loads(text)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise InvalidInput(f"This is not JSON: {error}.") from error
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != SCHEMA:
-        raise InvalidInput(f"This JSON is not a document of schema {SCHEMA}, but {schema!r}.")
+    document = load(text, SCHEMA)
     try:
         return {
             "turns": tuple(Turn(**turn) for turn in document["turns"]),
@@ -126,6 +121,18 @@ def parse_json_document(text: str | bytes) -> dict[str, Any]:
         raise InvalidInput(f"The {SCHEMA} document has no {error}.") from error
     except (TypeError, ValueError, AttributeError, binascii.Error) as error:
         raise InvalidInput(f"The {SCHEMA} document is malformed: {error}.") from error
+
+
+def load(text: str | bytes, schema: str) -> dict[str, Any]:
+    """The JSON object of that schema. Raises `InvalidInput` for anything else."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
+        raise InvalidInput(f"This is not JSON: {error}.") from error
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found != schema:
+        raise InvalidInput(f"This JSON is not a document of schema {schema}, but {found!r}.")
+    return dict(document)
 
 
 def _frame_confidence(document: dict[str, Any] | None) -> FrameConfidence | None:
