@@ -384,12 +384,32 @@ def test_diarizations_that_cannot_be(client: httpx.Client, body: Any, field: str
     assert client.get("/v1/jobs").json()["total"] == 0
 
 
-def test_what_is_no_json(client: httpx.Client) -> None:
-    answer = client.post(
-        "/v1/diarize", content=b'{"url": ', headers={"Content-Type": "application/json"}
-    )
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", "body"),
+        (b'{"url": ', "body"),
+        (b"\xff\xfe", "body"),
+        (b"[" * 100_000, "body"),
+        (b'{"url": "https://example.com/a", "numSpeakers": ' + b"9" * 6000 + b"}", "body"),
+        (rb'{"url": "https://example.com/\ud800"}', "url"),
+        (rb'{"url": "media://\u0000"}', "url"),
+        (rb'{"url": "https://example.com/a", "webhook": "https://example.com/\ud800"}', "webhook"),
+    ],
+)
+def test_bodies_made_to_break_things(client: httpx.Client, body: bytes, field: str) -> None:
+    answer = client.post("/v1/diarize", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == ["body"]
+    assert answer.json()["message"] == "Invalid request"
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_a_body_of_another_type(client: httpx.Client) -> None:
+    answer = client.post("/v1/diarize", data={"url": URL})
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "body"
+    assert "Content-Type: application/json" in error["message"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])

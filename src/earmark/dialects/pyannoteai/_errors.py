@@ -35,6 +35,8 @@ _STATUS = {
     Kind.EXHAUSTED: 507,
 }
 
+_NO_OBJECT = "The body must be a JSON object, sent with Content-Type: application/json."
+
 
 def handle_errors(app: FastAPI) -> None:
     """Make an application answer every error in the vendor's shapes."""
@@ -45,11 +47,18 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _not_valid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _invalid((_field(each["loc"]), each["msg"]) for each in error.errors())
+        return _invalid(_blamed(each["loc"], each["msg"]) for each in error.errors())
 
     @app.exception_handler(HTTPException)
-    def _no_route(request: Request, error: HTTPException) -> JSONResponse:
-        return problem(request, error.status_code, error.detail, error.headers)
+    def _not_routed(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:
+            return _invalid([("body", _NO_OBJECT)])
+        told = {
+            404: "There is nothing at this path.",
+            405: f"This path does not take {request.method}.",
+        }
+        message = told.get(error.status_code, error.detail)
+        return problem(request, error.status_code, message, error.headers)
 
     @app.exception_handler(Exception)
     def _unexpected(request: Request, _: Exception) -> JSONResponse:
@@ -100,7 +109,7 @@ def _invalid(errors: Iterable[tuple[str, str]]) -> JSONResponse:
     return JSONResponse({"message": "Invalid request", "errors": rows}, 400)
 
 
-def _field(place: tuple[str | int, ...]) -> str:
-    """``("body", "numSpeakers")`` -> ``numSpeakers``; a body that is no object is ``body``."""
-    inner = [str(part) for part in place[1:] if isinstance(part, str)]
-    return ".".join(inner) or str(place[0])
+def _blamed(place: tuple[str | int, ...], message: str) -> tuple[str, str]:
+    """The field at a place such as ``("body", "numSpeakers")``, and what is wrong with it."""
+    field = ".".join(str(part) for part in place[1:] if isinstance(part, str))
+    return (field, message) if field else ("body", _NO_OBJECT)

@@ -48,9 +48,6 @@ def first_version(service: Service) -> APIRouter:
     @router.post("/diarize")
     def diarize(request: Request, caller: Asking, asked: DiarizeRequest) -> dict[str, Any]:
         """Submit a diarization."""
-        body = hashlib.sha256(asked.model_dump_json(exclude_none=True).encode()).hexdigest()
-        with blaming("Idempotency-Key"):
-            promise = idempotency_of(request, "diarize", body)
         media = url = None
         with blaming("url"):
             if asked.url.startswith(MEDIA):
@@ -61,6 +58,9 @@ def first_version(service: Service) -> APIRouter:
         if asked.webhook is not None:
             with blaming("webhook"):
                 rules.check_url(asked.webhook)
+        body = hashlib.sha256(asked.model_dump_json(exclude_none=True).encode()).hexdigest()
+        with blaming("Idempotency-Key"):
+            promise = idempotency_of(request, "diarize", body)
         submission = Submission(
             dialect=NAME,
             kind=JobKind.DIARIZE,
