@@ -42,7 +42,7 @@ def create_app(
     settings = service.settings
     metrics = metrics or Metrics(service)
     mounts = {prefix: app for each in dialects for prefix, app in each.mounts(service).items()}
-    app: ASGIApp = Starlette(
+    composed = Starlette(
         routes=[
             *health_routes(service, worker, metrics),
             *(docs_routes() if mounts else ()),
@@ -51,6 +51,8 @@ def create_app(
         ],
         exception_handlers={HTTPException: problem, Exception: problem},
     )
+    composed.router.redirect_slashes = False  # an address is right or wrong
+    app: ASGIApp = composed
     if settings.cors_origins:
         app = CORSMiddleware(
             app,
