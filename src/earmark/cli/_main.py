@@ -45,6 +45,9 @@ COMMANDS = {
         module="earmark.cli._worker", help="Run jobs and deliver webhooks, without an API."
     ),
     "keys": Subcommand(module="earmark.cli._keys", help="API keys: make, list and revoke them."),
+    "backup": Subcommand(
+        module="earmark.cli._backup", help="Copy a server's data, also while it runs."
+    ),
     "models": Subcommand(
         module="earmark.cli._models", help="The model files: what there is, fetching, checking."
     ),
