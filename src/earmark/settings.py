@@ -15,7 +15,7 @@ __all__ = ["Provider", "Settings", "get_settings"]
 Provider = Literal["cpu", "cuda", "openvino"]
 """An execution provider of ONNX Runtime."""
 
-Names = Annotated[tuple[str, ...], NoDecode]
+_Names = Annotated[tuple[str, ...], NoDecode]
 """Several values in one variable, separated by commas."""
 
 
@@ -120,12 +120,12 @@ class Settings(BaseSettings):
         pattern=r"^(/[^/]+)*$",
         description="Path prefix that a reverse proxy takes away, such as `/earmark`.",
     )
-    trusted_proxies: Names = Field(
+    trusted_proxies: _Names = Field(
         default=("127.0.0.1",),
         description="Addresses of reverse proxies whose `X-Forwarded-*` headers are believed,"
         " separated by commas.",
     )
-    cors_origins: Names = Field(
+    cors_origins: _Names = Field(
         default=(),
         description="Origins whose pages may call the API from a browser, separated by commas.",
     )
@@ -163,7 +163,7 @@ class Settings(BaseSettings):
     allow_http: bool = Field(
         default=False, description="Fetch recordings and deliver webhooks by plain HTTP too."
     )
-    allow_addresses: Names = Field(
+    allow_addresses: _Names = Field(
         default=(),
         description="Private addresses or networks (CIDR) that recordings may be fetched from and"
         " webhooks delivered to, separated by commas; all others are refused.",

@@ -18,9 +18,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def backup(
     folder: Annotated[Path, typer.Argument(help="New or empty folder for the copy.")],
 ) -> None:
-    """Copy the data folder of a server, running or not, into FOLDER.
+    """Copy a server's data, also while it runs.
 
-    The copy is a data folder itself: to restore it, copy it to where it shall live and start
+    FOLDER is made, or empty. The copy is a data folder itself: to restore it, copy it to where it shall live and start
     `earmark serve` with EARMARK_DATA_DIR set to that place. Jobs that had not ended are then run.
     """
     from earmark.storage import back_up
