@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from earmark.service._model import Job
+from earmark.service._model import Job, JobState
 
-__all__ = ["Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat"]
+__all__ = ["Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat", "event_of"]
 
 
 class WebhookFormat(Protocol):
@@ -36,7 +36,7 @@ class WebhookFormat(Protocol):
         """Whether status 410 ends all deliveries to that address."""
 
     def body(self, job: Job, document: Callable[[], bytes]) -> bytes:
-        """What is sent; ``document`` gives the job's result (JSON)."""
+        """What is sent, the same bytes whenever it is asked; ``document`` is the result (JSON)."""
 
     def headers(
         self,
@@ -48,7 +48,12 @@ class WebhookFormat(Protocol):
         body: bytes,
         now: float,
     ) -> dict[str, str]:
-        """The headers of an attempt, from 1; ``last_reason`` is why the one before failed."""
+        """The headers of an attempt.
+
+        ``attempt`` counts from 1, through redeliveries too, so it may pass the schedule.
+        ``last_reason`` is why the attempt before failed: None for the first, and for one that is
+        delivered again after it had arrived.
+        """
 
 
 class DeliveryState(StrEnum):
@@ -75,9 +80,10 @@ class Webhook:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One try: ``status`` is None when no answer came, ``reason`` when it was taken.
+    """One try: ``status`` is None when no whole answer came, ``reason`` when it was taken.
 
-    ``answer`` is the first 2 KiB of the answer's body.
+    ``reason`` is one of `FetchError.reason`. ``answer`` is the first 2 KiB of the answer's body
+    without NULs, or else what went wrong, in words.
     """
 
     number: int
@@ -102,3 +108,8 @@ class Delivery:
     created_at: float
     finished_at: float | None
     attempts: tuple[Attempt, ...] = ()
+
+
+def event_of(state: JobState | str) -> str:
+    """The name under which webhooks hear of a job's end."""
+    return f"job.{state}"

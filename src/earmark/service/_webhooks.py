@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import time
 
 import sqlalchemy as sa
 
-from earmark.errors import InvalidOption, NotFound
+from earmark.errors import Conflict, InvalidOption, NotFound
 from earmark.service._addresses import AddressRules
-from earmark.service._delivery import Attempt, Delivery, DeliveryState, Webhook
+from earmark.service._delivery import Attempt, Delivery, DeliveryState, Webhook, event_of
 from earmark.service._jobs import new_webhook_secret
 from earmark.service._model import Caller, Page, Scope
 from earmark.service._store import Store
+from earmark.storage import jobs as job_rows
 from earmark.storage import webhooks as rows
 
 __all__ = ["Webhooks"]
@@ -30,9 +29,7 @@ class Webhooks:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rules = AddressRules(
-            allow_http=store.settings.allow_http, allow=store.settings.allow_addresses
-        )
+        self._rules = AddressRules.of(store.settings)
 
     def ensure(self, caller: Caller, *, dialect: str, url: str) -> Webhook:
         """The webhook with this address, made when there is none, so that its secret is known.
@@ -120,12 +117,22 @@ class Webhooks:
     def redeliver(self, caller: Caller, delivery_id: str) -> Delivery:
         """Try a delivery once more, now, also one that has arrived.
 
-        If that fails, what is left of its schedule follows.
+        Attempts are counted on. If this one fails, what the schedule has after so many attempts
+        follows. Raises `Conflict` when the webhook is switched off or the job is no longer kept.
         """
         caller.require(Scope.JOBS)
         again = {"state": DeliveryState.PENDING, "next_at": time.time(), "finished_at": None}
         with self._store.database.write() as connection:
-            _with_attempts(connection, caller, delivery_id)
+            found = _with_attempts(connection, caller, delivery_id)
+            if _found(connection, caller, found.webhook_id).disabled_at is not None:
+                raise Conflict(
+                    f"The webhook {found.webhook_id!r} is switched off: switch it on first."
+                )
+            job = job_rows.fetch(connection, found.job_id)
+            if job is None or event_of(job["state"]) != found.event:
+                raise Conflict(
+                    f"The job {found.job_id!r} is no longer kept: there is nothing to deliver."
+                )
             rows.change_delivery(connection, delivery_id, again)
             return _with_attempts(connection, caller, delivery_id)
 
@@ -169,15 +176,14 @@ def _delivery(row: sa.RowMapping, attempts: tuple[Attempt, ...] = ()) -> Deliver
 
 
 def _write_cursor(row: sa.RowMapping) -> str:
-    place = json.dumps([row["created_at"], row["id"]])
+    place = f"{row['created_at']!r} {row['id']}"
     return base64.urlsafe_b64encode(place.encode()).decode()
 
 
 def _read_cursor(cursor: str) -> tuple[float, str]:
     try:
-        created_at, delivery_id = json.loads(
-            base64.b64decode(cursor, altchars=b"-_", validate=True)
-        )
-        return float(created_at), str(delivery_id)
-    except (binascii.Error, ValueError, TypeError) as error:
+        place = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+        created_at, _, delivery_id = place.partition(" ")
+        return float(created_at), delivery_id
+    except ValueError as error:
         raise InvalidOption(f"{cursor!r} is no cursor: take it from the page before.") from error

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from earmark.storage._insert import insert_new
-from earmark.storage._schema import attempts, deliveries, tenants, webhooks
+from earmark.storage._schema import attempts, deliveries, jobs, tenants, webhooks
 
 __all__ = [
     "attempts_of",
@@ -18,12 +18,11 @@ __all__ = [
     "count_deliveries",
     "deliveries_of",
     "delivery",
-    "due",
     "enqueue",
     "ensure",
     "fail_pending",
-    "lease",
     "listing",
+    "next_due",
     "record",
     "remove",
     "sweep",
@@ -60,8 +59,12 @@ def enqueue(
     job_id: str,
     event: str,
     now: float,
-) -> str:
-    """Note a delivery that is due at once; its id."""
+) -> str | None:
+    """Note a delivery that is due at once; its id, or None when the webhook is deleted."""
+    # Locked against deletion, which would break the reference.
+    kept = sa.select(webhooks.c.id).filter_by(id=webhook_id)
+    if connection.scalar(kept.with_for_update(read=True, key_share=True)) is None:
+        return None
     delivery_id = f"msg_{uuid.uuid4().hex}"
     connection.execute(
         deliveries.insert().values(
@@ -97,11 +100,21 @@ def change(connection: sa.Connection, webhook_id: str, values: Mapping[str, Any]
 
 def remove(connection: sa.Connection, webhook_id: str) -> None:
     """Remove a webhook with its deliveries."""
+    # The jobs first, or this and a job that ends just now would wait for each other.
+    connection.execute(jobs.update().filter_by(webhook_id=webhook_id).values(webhook_id=None))
     connection.execute(webhooks.delete().where(webhooks.c.id == webhook_id))
 
 
-def delivery(connection: sa.Connection, delivery_id: str, **same: object) -> Row | None:
+def delivery(
+    connection: sa.Connection, delivery_id: str, *, lock: bool = False, **same: object
+) -> Row | None:
+    """The delivery with this id, if its columns ``same`` have these values.
+
+    With ``lock`` it stays as it is until the end of the transaction.
+    """
     query = sa.select(deliveries).filter_by(id=delivery_id, **same)
+    if lock:
+        query = query.with_for_update()
     return connection.execute(query).mappings().one_or_none()
 
 
@@ -132,12 +145,19 @@ def attempts_of(connection: sa.Connection, delivery_id: str) -> Sequence[Row]:
     return connection.execute(query).mappings().all()
 
 
-def due(
-    connection: sa.Connection, *, now: float, busy: Collection[str], limit: int
-) -> Sequence[Row]:
-    """Deliveries whose time has come, with the webhook and the tenant that they belong to.
+def next_due(
+    connection: sa.Connection,
+    *,
+    now: float,
+    dialects: Collection[str],
+    busy_tenants: Collection[str] = (),
+    busy_receivers: Collection[tuple[str, str]] = (),
+) -> Row | None:
+    """The delivery whose time came first, with what is needed of its webhook and its tenant.
 
-    Those to the webhooks ``busy`` are left out.
+    Left out are those that someone has leased or is just leasing, of tenants that are busy, and
+    to receivers that are: a tenant and how the addresses begin. It is locked until the end of the
+    transaction.
     """
     query = (
         sa.select(
@@ -154,30 +174,27 @@ def due(
             deliveries.c.state == "pending",
             deliveries.c.next_at <= now,
             deliveries.c.leased_until <= now,
-            webhooks.c.id.not_in(busy),
+            webhooks.c.dialect.in_(dialects),
+            deliveries.c.tenant_id.not_in(busy_tenants),
+            *(
+                (deliveries.c.tenant_id != tenant_id)
+                | ~webhooks.c.url.startswith(start, autoescape=True)
+                for tenant_id, start in busy_receivers
+            ),
         )
         .order_by(deliveries.c.next_at, deliveries.c.id)
-        .limit(limit)
+        .limit(1)
+        .with_for_update(of=deliveries, skip_locked=True)
     )
-    return connection.execute(query).mappings().all()
+    return connection.execute(query).mappings().one_or_none()
 
 
-def lease(connection: sa.Connection, delivery_id: str, *, now: float, until: float) -> bool:
-    """Keep others from a delivery for a while; False: another one has it."""
-    leased = connection.execute(
-        deliveries.update()
-        .where(
-            deliveries.c.id == delivery_id,
-            deliveries.c.state == "pending",
-            deliveries.c.leased_until <= now,
-        )
-        .values(leased_until=until)
-    )
-    return leased.rowcount == 1
-
-
-def change_delivery(connection: sa.Connection, delivery_id: str, values: Mapping[str, Any]) -> None:
-    connection.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(values))
+def change_delivery(
+    connection: sa.Connection, delivery_id: str, values: Mapping[str, Any], **same: object
+) -> None:
+    """Change a delivery, if its columns ``same`` still have these values."""
+    changed = deliveries.update().filter_by(id=delivery_id, **same)
+    connection.execute(changed.values(values))
 
 
 def fail_pending(connection: sa.Connection, webhook_id: str, now: float) -> None:
@@ -190,10 +207,16 @@ def fail_pending(connection: sa.Connection, webhook_id: str, now: float) -> None
 
 
 def record(connection: sa.Connection, values: Mapping[str, Any]) -> None:
-    """Note an attempt; of one that was noted, nothing changes."""
-    insert_new(connection, attempts, values)
+    """Note an attempt."""
+    connection.execute(attempts.insert().values(values))
 
 
 def sweep(connection: sa.Connection, before: float) -> None:
     """Forget the deliveries that ended before that time, with their attempts."""
-    connection.execute(deliveries.delete().where(deliveries.c.finished_at < before))
+    connection.execute(
+        deliveries.delete().where(
+            deliveries.c.state.in_(("delivered", "failed")),
+            deliveries.c.next_at < before,  # has an index; one given up early may stay a day longer
+            deliveries.c.finished_at < before,
+        )
+    )
