@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from audio_samples import Pipe, encode, make, tones, wav
-from earmark.audio import open_audio, read_audio
+from audio_samples import RECIPES, Pipe, encode, make, tones, wav
+from earmark.audio import open_audio, open_isolated, read_audio
 from earmark.errors import AudioTooLarge, EarmarkError, UnsupportedAudio
 from earmark.settings import Settings
 
@@ -91,6 +93,60 @@ def test_an_absurd_rate_is_refused(rate: int) -> None:
 def test_a_rate_below_any_voice_is_refused(rate: int) -> None:
     with pytest.raises(UnsupportedAudio, match="at least 1000 Hz"):
         read_audio(wav(np.ones((1, 1000), np.int16), rate))
+
+
+def isolated(data: bytes, settings: Settings, folder: Path) -> tuple[int, int]:
+    path = folder / "sound"
+    path.write_bytes(data)
+    with open_isolated(path, channels="split", settings=settings) as audio:
+        blocks = [block.shape for block in audio]
+    return blocks[0][0], sum(count for _, count in blocks)
+
+
+LIMITS = [
+    ("max_duration_s", 1.5, (2, 24000, RATE), (2, 24001, RATE)),
+    ("max_channels", 3, (3, 100, RATE), (4, 100, RATE)),
+    ("max_sample_rate", 8001, (1, 100, 8001), (1, 100, 8002)),
+    ("max_decoded_samples", 3000, (3, 1000, RATE), (3, 1001, RATE)),
+    ("max_decoded_samples", 3000, (1, 3000, RATE), (1, 3001, RATE)),
+]
+
+
+@pytest.mark.parametrize(("name", "limit", "within", "beyond"), LIMITS)
+def test_each_limit_is_exact_here_and_in_a_child(
+    tmp_path: Path,
+    name: str,
+    limit: float,
+    within: tuple[int, int, int],
+    beyond: tuple[int, int, int],
+) -> None:
+    settings = Settings.model_validate({name: limit})
+    (channels, count, rate), data = within, sound_of(*within)
+    assert read_audio(data, channels="split", settings=settings).shape[0] == channels
+    rows, samples = isolated(data, settings, tmp_path)
+    assert rows == channels
+    assert samples == pytest.approx(count * RATE / rate, abs=2)
+    data = sound_of(*beyond)
+    said = rf"{re.escape(f'{limit:g}')} .*accepted.*EARMARK_{name.upper()}"
+    with pytest.raises(AudioTooLarge, match=said):
+        read_audio(data, channels="split", settings=settings)
+    with pytest.raises(AudioTooLarge, match=said):
+        isolated(data, settings, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["flac", "wav-s24", "ogg-flac", "m4a-alac"])
+def test_samples_are_counted_as_they_are_decoded(name: str) -> None:
+    """At the recording's own rate; a header says nothing here."""
+    count = 2 * RECIPES[name].rate * 2
+    data = make(name, seconds=2.0, channels=2)
+    assert read_audio(data, settings=Settings(max_decoded_samples=count)).shape == (1, 2 * RATE)
+    for source in (data, Pipe(data)):
+        with pytest.raises(AudioTooLarge, match=r"has \d+ samples so far"):
+            read_audio(source, settings=Settings(max_decoded_samples=count - 1))
+
+
+def sound_of(channels: int, count: int, rate: int) -> bytes:
+    return wav(np.ones((channels, count), np.int16), rate)
 
 
 class Endless(io.RawIOBase):

@@ -28,14 +28,15 @@ class ChannelSpeech:
 
     def __post_init__(self) -> None:
         reach, kept = 0.0, []
-        for start, end in self.segments:
+        for first, last in self.segments:
+            start, end = round(float(first), 3), round(float(last), 3)
             if not (math.isfinite(end) and reach <= start < end):
                 raise InvalidInput(
-                    f"A segment of speech cannot run from {start} s to {end} s "
+                    f"A segment of speech cannot run from {first} s to {last} s "
                     f"after one that ends at {reach} s."
                 )
             reach = end
-            kept.append((round(float(start), 3), round(float(end), 3)))
+            kept.append((start, end))
         object.__setattr__(self, "segments", tuple(kept))
 
     @property
