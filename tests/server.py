@@ -42,7 +42,7 @@ class Server:
         data_dir: Path,
         *arguments: str,
         command: str = "serve",
-        settings: Mapping[str, str] | None = None,
+        settings: Mapping[str, str | None] | None = None,
         key: str | None = None,
     ) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,8 @@ class Server:
             "EARMARK_LOG_FORMAT": "json",
             "EARMARK_WORKER_SLOTS": "1",
         }
-        self._settings = known | dict(settings or {})
+        chosen = known | dict(settings or {})
+        self._settings = {name: value for name, value in chosen.items() if value is not None}
         number = len(list(data_dir.glob("*.out")))
         self._out = data_dir / f"{number}.out"
         self._err = data_dir / f"{number}.err"
@@ -145,13 +146,14 @@ def started(
     data_dir: Path,
     *arguments: str,
     command: str = "serve",
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, str | None] | None = None,
     key: str | None = None,
 ) -> Iterator[Server]:
     """A process that was started and not waited for; killed in the end if it still runs.
 
     ``arguments`` are options such as "--no-worker", ``settings`` environment variables that go
-    before the helper's own. The same ``data_dir`` and ``key`` start the same installation again.
+    before the helper's own (None: not set). The same ``data_dir`` and ``key`` start the same
+    installation again.
     """
     server = Server(data_dir, *arguments, command=command, settings=settings, key=key)
     try:
@@ -164,7 +166,7 @@ def started(
 def running(
     data_dir: Path,
     *arguments: str,
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, str | None] | None = None,
     key: str | None = None,
 ) -> Iterator[Server]:
     """As `started`, a server that is ready; stopped in the end if it still runs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
@@ -31,7 +32,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server(address, family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise port_taken(host, port, error.strerror or str(error)) from error
+        raise port_taken(host, port, os.strerror(error.errno or 0)) from error
 
 
 def port_taken(host: str, port: int, reason: str) -> Unavailable:
