@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Security
+from fastapi import Depends, Path, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator
 from starlette.requests import Request
@@ -59,10 +60,14 @@ AdminCaller = Annotated[Caller, Depends(_allowed(Scope.ADMIN))]
 
 
 def _shape(value: str) -> str:
-    if not (value.isascii() and value.replace("-", "").replace("_", "").isalnum()):
+    if not re.fullmatch("[A-Za-z0-9_-]{1,64}", value):
         raise NotFound(f"There is nothing with the id {value!r}.")
     return value
 
 
-Id = Annotated[str, AfterValidator(_shape)]
+Id = Annotated[
+    str,
+    AfterValidator(_shape),
+    Path(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{1,64}$"}),
+]
 """An id in a path; what cannot be one is as unknown as one that is not there."""

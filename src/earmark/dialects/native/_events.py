@@ -34,7 +34,7 @@ _RETRY_MS = 2000
     "/{job_id}/events",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {}}},
         204: {"description": "The job is over, and the last event was seen."},
         **problems(404),
     },

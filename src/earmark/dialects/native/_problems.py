@@ -54,6 +54,7 @@ _CODES: Mapping[int, str] = {
     405: "http.method",
     406: "result.format",
     415: "http.media_type",
+    422: "input.invalid",
 }
 _RETRY_S = 5  # what a server that is restarting takes
 
@@ -178,6 +179,8 @@ def _wrong(error: Mapping[str, Any]) -> Wrong:
 def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = error.status_code
+    if status == 400:  # FastAPI, of a body that is not even text
+        status, error = 422, HTTPException(422, "The body is not JSON: it is not UTF-8 text.")
     detail = {
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.method} is not done at {request.url.path}.",
