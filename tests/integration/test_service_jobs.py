@@ -305,6 +305,21 @@ def test_a_job_put_off_waits_and_one_handed_back_does_not(
     assert again.started_at == jobs.get(caller, job.id).started_at
 
 
+def test_only_beginnings_that_came_to_no_end_are_counted(
+    store: Store, jobs: Jobs, queue: Queue
+) -> None:
+    job = submit(jobs, caller_of(store))
+    for release in (queue.hand_back, lambda *ours: queue.put_off(*ours, 0.0)):
+        queue.claim("e")
+        assert queue.attempts(job.id) == 1
+        release(job.id, "e")
+        assert queue.attempts(job.id) == 0
+    queue.claim("dies")
+    queue.take(job.id, "e")
+    queue.take(job.id, "e")
+    assert queue.attempts(job.id) == 2
+
+
 @pytest.mark.parametrize("running", [False, True])
 def test_a_job_can_be_canceled(store: Store, jobs: Jobs, queue: Queue, running: bool) -> None:
     caller = caller_of(store)

@@ -80,7 +80,7 @@ class Queue:
         return 0 if row is None else int(row["crashes"])
 
     def attempts(self, job_id: str) -> int:
-        """How often the job was begun or taken over."""
+        """How often the job was begun or taken over, and not let go of in good order."""
         with self._store.database.read() as connection:
             row = rows.fetch(connection, job_id)
         return 0 if row is None else int(row["attempts"])
@@ -175,6 +175,7 @@ class Queue:
                 "state": JobState.QUEUED,
                 "stage": "queued",
                 "executor_id": None,
+                "attempts": rows.columns.attempts - 1,  # only those count that came to no end
                 "not_before": not_before,
                 "updated_at": time.time(),
             },
