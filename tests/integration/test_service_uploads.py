@@ -17,13 +17,12 @@ from earmark.errors import (
     Conflict,
     DiskFull,
     Forbidden,
-    IdempotencyConflict,
     InvalidInput,
     InvalidOption,
     MediaTooLarge,
     NotFound,
 )
-from earmark.service import Caller, Idempotency, Media, MediaLibrary, Scope, Store, Uploads
+from earmark.service import Caller, Media, MediaLibrary, Scope, Store, Uploads
 from earmark.service._uploads import MAX_PARTS, PART_BYTES, Part
 from earmark.settings import Settings
 from earmark.storage import Blobs, Database, sweep_orphans
@@ -394,15 +393,6 @@ def test_all_that_is_due_is_swept(
         _begin(uploads, caller)
     assert uploads.sweep(time.time() + 25 * _HOUR) == 5
     assert _blobs(store, "uploads") == []
-
-
-def test_a_request_that_comes_twice_begins_one_upload(uploads: Uploads, caller: Caller) -> None:
-    promise = Idempotency(key="k", fingerprint="f" * 64)
-    first = uploads.create(caller, size=10, idempotency=promise)
-    assert uploads.create(caller, size=10, idempotency=promise) == first
-    other = Idempotency(key="k", fingerprint="0" * 64)
-    with pytest.raises(IdempotencyConflict):
-        uploads.create(caller, size=11, idempotency=other)
 
 
 def test_memory_does_not_grow_with_the_upload(tmp_path: Path) -> None:

@@ -12,10 +12,9 @@ from typing import TypeAlias
 import sqlalchemy as sa
 
 from earmark.errors import Conflict, InvalidInput, InvalidOption, MediaTooLarge, NotFound
-from earmark.service._idempotency import earlier
 from earmark.service._intake import Intake, IntakeWriter, check_room, stored_text
 from earmark.service._media import add_media
-from earmark.service._model import Caller, Idempotency, Media, Scope
+from earmark.service._model import Caller, Media, Scope
 from earmark.service._store import Store
 from earmark.storage import media as media_rows
 from earmark.storage import uploads as rows
@@ -90,12 +89,10 @@ class Uploads:
         name: str | None = None,
         sha256: str | None = None,
         part_size: int | None = None,
-        idempotency: Idempotency | None = None,
     ) -> Upload:
         """Begin an upload of ``size`` bytes; ``sha256`` (hex), if given, is checked at the end.
 
-        Raises `MediaTooLarge`, `InvalidOption`, `DiskFull` when it would not fit,
-        `IdempotencyConflict`.
+        Raises `MediaTooLarge`, `InvalidOption`, and `DiskFull` when it would not fit.
         """
         caller.require(Scope.JOBS)
         limit = self._store.settings.max_upload_bytes
@@ -107,22 +104,21 @@ class Uploads:
             )
         if size < 1:
             raise InvalidOption(f"An upload has 1 byte at least, and not {size}.")
+        upload_id, now = str(uuid.uuid4()), time.time()
         values = {
-            "id": str(uuid.uuid4()),
+            "id": upload_id,
             "tenant_id": caller.tenant_id,
             "name": stored_text(name),
             "size": size,
             "part_size": _part_size(size, part_size),
             "sha256": _sha256(sha256),
-            "created_at": (now := time.time()),
+            "created_at": now,
             "expires_at": now + _TIME_S,
         }
         check_room(self._store, size)
         with self._store.database.write() as connection:
-            known = earlier(connection, caller, idempotency, str(values["id"]), now)
-            if known is None:
-                rows.insert(connection, values)
-            return _upload(connection, caller, known or str(values["id"]))
+            rows.insert(connection, values)
+            return _upload(connection, caller, upload_id)
 
     def get(self, caller: Caller, upload_id: str) -> Upload:
         """The upload as it stands: a client that was interrupted sends what is missing."""
@@ -177,39 +173,29 @@ class Uploads:
         there is no room for the parts and the whole. After an error it may be tried again.
         """
         caller.require(Scope.JOBS)
+        with self._store.database.write() as connection:
+            upload = _upload(connection, caller, upload_id, lock=True)
+            blobs = _blobs(connection, upload_id)
+        if upload.media_id is None:
+            _require_all(upload)
+            media = self._put_together(caller, upload, blobs)
+            if media is not None:
+                return media
         with self._store.database.read() as connection:
             upload = _upload(connection, caller, upload_id)
-            parts = rows.parts(connection, [upload_id])
-            if upload.media_id is not None:
-                return _media(connection, upload.media_id)
-        _require_all(upload)
-        blobs = [part["blob"] for part in parts]
-        media = self._put_together(caller, upload, blobs)
-        with self._store.database.write() as connection:
-            now_it_is = _upload(connection, caller, upload_id, lock=True)
-            winner = now_it_is.media_id
-            changed = blobs != [part["blob"] for part in rows.parts(connection, [upload_id])]
-            if winner is None and not changed:
-                add_media(connection, media)
-                rows.complete(connection, upload_id, media.id)
-        if winner is None and not changed:
-            self._store.blobs.delete(*blobs)
-            return media
-        self._store.blobs.delete(media.blob)
-        if winner is None:
-            raise Conflict(
-                f"Parts of the upload {upload_id!r} came again while it was put together:"
-                " complete it again."
-            )
-        with self._store.database.read() as connection:
-            return _media(connection, winner)
+            if upload.media_id is None:
+                raise Conflict(
+                    f"Parts of the upload {upload_id!r} came again while it was put together:"
+                    " complete it again."
+                )
+            return _media(connection, upload.media_id)
 
     def abort(self, caller: Caller, upload_id: str) -> None:
         """Give the upload up, with all its parts. Raises `Conflict` when it is complete."""
         caller.require(Scope.JOBS)
         with self._store.database.write() as connection:
             _require_open(_upload(connection, caller, upload_id, lock=True))
-            blobs = [part["blob"] for part in rows.parts(connection, [upload_id])]
+            blobs = _blobs(connection, upload_id)
             rows.delete(connection, [upload_id])
         self._store.blobs.delete(*blobs)
 
@@ -219,7 +205,7 @@ class Uploads:
         while True:
             with self._store.database.write() as connection:
                 found = rows.expired(connection, now, _AT_ONCE)
-                blobs = [part["blob"] for part in rows.parts(connection, found)]
+                blobs = _blobs(connection, *found)
                 rows.delete(connection, found)
             self._store.blobs.delete(*blobs)
             swept += len(found)
@@ -242,7 +228,11 @@ class Uploads:
         if replaced is not None:
             self._store.blobs.delete(replaced)
 
-    def _put_together(self, caller: Caller, upload: Upload, blobs: Sequence[str]) -> Media:
+    def _put_together(self, caller: Caller, upload: Upload, blobs: Sequence[str]) -> Media | None:
+        """The recording, or None when the parts are not these any more.
+
+        They may have come again meanwhile, or a rival has completed the upload.
+        """
         media_id = str(uuid.uuid4())
         intake = Intake(
             self._store,
@@ -257,9 +247,11 @@ class Uploads:
                     intake.write(piece)
             _check_sha256("The recording", upload.sha256, intake.sha256)
             intake.commit()
+        except NotFound:
+            return None
         finally:
             intake.abort()  # does nothing once committed
-        return Media(
+        media = Media(
             id=media_id,
             tenant_id=caller.tenant_id,
             dialect=_DIALECT,
@@ -272,20 +264,35 @@ class Uploads:
             created_at=time.time(),
             expires_at=None,
         )
+        with self._store.database.write() as connection:
+            now_it_is = _upload(connection, caller, upload.id, lock=True)
+            same = now_it_is.media_id is None and blobs == _blobs(connection, upload.id)
+            if same:
+                add_media(connection, media)
+                rows.complete(connection, upload.id, media.id)
+        self._store.blobs.delete(*(blobs if same else [media.blob]))
+        return media if same else None
 
 
 def _upload(
     connection: sa.Connection, caller: Caller, upload_id: str, *, lock: bool = False
 ) -> Upload:
-    row = rows.fetch(connection, upload_id, caller.tenant_id, now=time.time(), lock=lock)
+    if lock:
+        rows.lock(connection, upload_id)
+    # The parts first: one that is complete has none, and must not look like one that lacks all.
+    parts = rows.parts(connection, [upload_id])
+    row = rows.fetch(connection, upload_id, caller.tenant_id, now=time.time())
     if row is None:
         raise NotFound(f"There is no upload {upload_id!r}.")
     values = {name: row[name] for name in Upload.__slots__ if name != "received"}
-    received = tuple(
-        Part(number=part["number"], size=part["size"], sha256=part["sha256"])
-        for part in rows.parts(connection, [upload_id])
+    received = (
+        Part(number=part["number"], size=part["size"], sha256=part["sha256"]) for part in parts
     )
-    return Upload(**values, received=received)
+    return Upload(**values, received=tuple(received))
+
+
+def _blobs(connection: sa.Connection, *upload_ids: str) -> list[str]:
+    return [part["blob"] for part in rows.parts(connection, upload_ids)]
 
 
 def _media(connection: sa.Connection, media_id: str) -> Media:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from earmark.errors import StorageUnavailable
 from earmark.storage._database import Database
+from earmark.storage._folder import disk_errors
 
 __all__ = ["migrate"]
 
@@ -49,14 +50,12 @@ def migrate(database: Database) -> None:
 
 def _lock_file(stack: ExitStack, database: Database) -> None:
     # A transaction is not enough here: two that make the file at once meet before they have one.
-    try:
-        stack.enter_context(FileLock(f"{database.url.database}.lock", timeout=_WAIT_S))
-    except Timeout as error:
-        raise _busy() from error
-    except OSError as error:
-        raise StorageUnavailable(
-            f"The folder of {database.url.database} cannot be written: {error.strerror}."
-        ) from error
+    lock = FileLock(f"{database.url.database}.lock", timeout=_WAIT_S)
+    with disk_errors(f"The file {lock.lock_file}"):
+        try:
+            stack.enter_context(lock)
+        except Timeout as error:
+            raise _busy() from error
 
 
 def _lock_server(connection: sa.Connection) -> None:

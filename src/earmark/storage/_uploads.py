@@ -15,6 +15,7 @@ __all__ = [
     "expired",
     "fetch",
     "insert",
+    "lock",
     "parts",
     "put_part",
 ]
@@ -25,17 +26,19 @@ def insert(connection: sa.Connection, values: Mapping[str, Any]) -> None:
 
 
 def fetch(
-    connection: sa.Connection, upload_id: str, tenant_id: str, *, now: float, lock: bool = False
+    connection: sa.Connection, upload_id: str, tenant_id: str, *, now: float
 ) -> sa.RowMapping | None:
-    """The tenant's upload with this id, unless it has expired.
-
-    ``lock`` keeps the row from others until the transaction ends.
-    """
+    """The tenant's upload with this id, unless it has expired."""
     query = uploads.select().where(
         uploads.c.id == upload_id, uploads.c.tenant_id == tenant_id, uploads.c.expires_at > now
     )
-    found = connection.execute(query.with_for_update() if lock else query)
-    return found.mappings().one_or_none()
+    return connection.execute(query).mappings().one_or_none()
+
+
+def lock(connection: sa.Connection, upload_id: str) -> None:
+    """Keep the upload and its parts from being changed until the transaction ends."""
+    query = sa.select(uploads.c.id).where(uploads.c.id == upload_id)
+    connection.execute(query.with_for_update())
 
 
 def parts(connection: sa.Connection, upload_ids: Collection[str]) -> Sequence[sa.RowMapping]:
