@@ -158,18 +158,21 @@ def _version(initdb: Path) -> float:
 
 
 def _prefix(folder: Path) -> tuple[str, ...]:
-    """How to run a program as a user that PostgreSQL does not refuse, who owns the folder."""
+    """How to run a program that dies with this one, as a user that PostgreSQL does not refuse.
+
+    The folder is given to that user.
+    """
+    setpriv = ("setpriv", "--pdeathsig", "QUIT") if shutil.which("setpriv") else ()
     if os.geteuid() != 0:
-        return ()
-    for name in ("postgres", "nobody"):
+        return setpriv
+    for name in ("postgres", "nobody") if setpriv else ():
         try:
             user = pwd.getpwnam(name)
         except KeyError:
             continue
         os.chown(folder, user.pw_uid, user.pw_gid)
-        ids = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
-        return ("setpriv", *ids)
-    pytest.skip("PostgreSQL refuses root, and there is no user postgres or nobody")
+        return (*setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+    pytest.skip("PostgreSQL refuses root, and cannot be run as postgres or nobody here")
 
 
 def _make_cluster(server: Postgres) -> None:
