@@ -11,28 +11,47 @@ from earmark.bench._machine import Machine, this_machine
 from earmark.bench._reliability import Reliability, frame_reliability, turn_reliability
 from earmark.bench._results import DiarizationReport, Result, System, Total, total_of
 from earmark.bench._score import COLLAR, Errors, Score, map_speakers, score
+from earmark.bench._service import MEASURES, bench_service
+from earmark.bench._service_processes import MemoryLine
+from earmark.bench._service_report import (
+    Latency,
+    Overhead,
+    ServiceReport,
+    Throughput,
+    Upload,
+    service_document,
+)
+from earmark.bench._service_tables import print_service
 from earmark.bench._speed import Length, SpeedReport, bench_speed
 from earmark.bench._tables import print_diarization, print_speed
 
 __all__ = [
     "COLLAR",
+    "MEASURES",
     "PEERS",
     "Dataset",
     "DiarizationReport",
     "Errors",
+    "Latency",
     "Length",
     "Machine",
+    "MemoryLine",
     "OnStep",
+    "Overhead",
     "Part",
     "Peer",
     "Recording",
     "Reliability",
     "Result",
     "Score",
+    "ServiceReport",
     "SpeedReport",
     "System",
+    "Throughput",
     "Total",
+    "Upload",
     "bench_diarization",
+    "bench_service",
     "bench_speed",
     "concatenate",
     "diarization_document",
@@ -43,8 +62,10 @@ __all__ = [
     "peers_folder",
     "peers_named",
     "print_diarization",
+    "print_service",
     "print_speed",
     "score",
+    "service_document",
     "speed_document",
     "this_machine",
     "total_of",

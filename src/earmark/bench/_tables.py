@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["print_diarization", "print_speed"]
+__all__ = ["circumstances", "new_table", "print_diarization", "print_lines", "print_speed"]
 
 _SCORES = ("DER", "miss", "FA", "conf", "±.25", "JER", "people", "off")
 _COSTS = ("RTF", "CPU RTF", "RSS MB")
@@ -41,14 +41,14 @@ def _print_header(report: DiarizationReport, console: Console) -> None:
         "left out": ", ".join(dataset.left_out) or "nothing",
         "mode": f"{_mode(report.fast)}{told}, passes: {report.passes}",
     }
-    _print_lines(lines | _circumstances(report.models, report.machine), console)
+    print_lines(lines | circumstances(report.models, report.machine), console)
 
 
 def _mode(fast: bool) -> str:
     return "fast" if fast else "default"
 
 
-def _circumstances(models: Mapping[str, str], machine: Machine) -> dict[str, str]:
+def circumstances(models: Mapping[str, str], machine: Machine) -> dict[str, str]:
     memory = f", {machine.memory_gb:g} GB" if machine.memory_gb else ""
     versions = f"Python {machine.python}, onnxruntime {machine.onnxruntime}"
     return {
@@ -59,7 +59,7 @@ def _circumstances(models: Mapping[str, str], machine: Machine) -> dict[str, str
     }
 
 
-def _print_lines(lines: Mapping[str, str], console: Console) -> None:
+def print_lines(lines: Mapping[str, str], console: Console) -> None:
     for title, text in lines.items():
         console.print(f"[bold]{title:9}[/]", text, highlight=False, soft_wrap=True)
     console.print()
@@ -69,8 +69,8 @@ def print_speed(report: SpeedReport, console: Console) -> None:
     """The header, a row per stage with a column per length, and memory."""
     first = ", ".join(f"{seconds:.2f}" for seconds in report.first_turn_s)
     lines = {"file": report.file, "mode": _mode(report.fast)}
-    _print_lines(lines | _circumstances(report.models, report.machine), console)
-    table = _table("", *(f"{length.duration / 3600:.3f} h" for length in report.lengths))
+    print_lines(lines | circumstances(report.models, report.machine), console)
+    table = new_table("", *(f"{length.duration / 3600:.3f} h" for length in report.lengths))
     for stage in dict.fromkeys(stage for length in report.lengths for stage in length.stages):
         cells = (
             f"{length.stage_rtf(stage):.5f}" if stage in length.stages else "–"
@@ -95,7 +95,7 @@ def print_speed(report: SpeedReport, console: Console) -> None:
 
 
 def _print_own(report: DiarizationReport, console: Console) -> None:
-    table = _table("recording", "s", *_SCORES, *_COSTS)
+    table = new_table("recording", "s", *_SCORES, *_COSTS)
     own = report.own
     for recording in report.dataset.recordings:
         if result := own.results.get(recording.name):
@@ -143,7 +143,7 @@ def _print_reliability(report: DiarizationReport, console: Console) -> None:
     ):
         if found is None or not found.seconds.any():
             continue
-        table = _table("confidence", "share %", "claimed", "right")
+        table = new_table("confidence", "share %", "claimed", "right")
         for row in found.rows():
             table.add_row(
                 f"{row['from']:.1f}–{row['to']:.1f}",
@@ -161,7 +161,7 @@ def _print_comparison(report: DiarizationReport, console: Console) -> None:
     shared = report.shared
     for name, recordings in by_folder(shared) if shared else []:
         own = total_of(report.own, recordings)
-        table = _table("system", *_SCORES[:-2], "count", "off", *_COSTS, "load s", "wall ×")
+        table = new_table("system", *_SCORES[:-2], "count", "off", *_COSTS, "load s", "wall ×")
         for system in report.systems:
             if total := total_of(system, recordings):
                 ratio = f"{total.wall_rtf / own.wall_rtf:.2f}" if own else "–"
@@ -192,7 +192,7 @@ def _print_comparison(report: DiarizationReport, console: Console) -> None:
             console.print(f"  [red]{recording}:[/] {why}", highlight=False)
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     from rich import box
     from rich.table import Table
 

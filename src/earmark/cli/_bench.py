@@ -1,4 +1,4 @@
-"""``earmark bench``: accuracy, speed and memory, measured here."""
+"""``earmark bench``: accuracy, speed, memory and the service, measured here."""
 
 from __future__ import annotations
 
@@ -133,6 +133,60 @@ def speed(
         )
     print_speed(report, _wide())
     _write(json_file, speed_document(report))
+
+
+@app.command()
+def service(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="A recording with speech, by default the sample recording, repeated to an hour.",
+            show_default=False,
+        ),
+    ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            metavar="H", help="Repeat the recording, or cut it, to this length.", show_default=False
+        ),
+    ] = None,
+    passes: Annotated[int, typer.Option(min=1, help="Passes; times are medians.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Clips of 30 s to submit at once.")] = 60,
+    upload_mib: Annotated[int, typer.Option(min=1, help="MiB to upload.")] = 1024,
+    requests: Annotated[
+        int, typer.Option(min=1, help="Requests to take the latency of, idle and busy.")
+    ] = 1000,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT", help="overhead, jobs, upload or latency; repeatable; by default all."
+        ),
+    ] = None,
+    json_file: _Json = None,
+) -> None:
+    """See what the server costs beside the engine alone, and how much it takes.
+
+    Starts a server on temporary data and stops it. Measures one long recording by the service and
+    by a diarizer in turns, short recordings that are submitted at once, a large upload with the
+    server's memory, and how long a request takes while the worker is busy.
+    """
+    from earmark.bench import MEASURES, bench_service, print_service, service_document
+
+    with _status() as say:
+        report = bench_service(
+            file,
+            settings=get_settings(),
+            hours=hours,
+            passes=passes,
+            jobs=jobs,
+            upload_bytes=upload_mib << 20,
+            requests=requests,
+            only=only or MEASURES,
+            on_step=say,
+        )
+    print_service(report, _wide())
+    _write(json_file, service_document(report))
 
 
 @app.command()
