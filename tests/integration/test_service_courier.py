@@ -204,7 +204,7 @@ class _Moody(Plain):
     def body(self, job: Job, document: Callable[[], bytes]) -> bytes:
         if self.moods:
             raise self.moods.pop()
-        return document()
+        return Plain.body(self, job, document)
 
 
 def test_a_defect_is_logged_and_the_delivery_goes_on_later(
