@@ -17,7 +17,7 @@ LOCK := build/lock/bin/uv pip compile --quiet --universal --fork-strategy fewest
 	--python-version 3.11 --only-binary :all: --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo models test test-slow lint format bench docs lock clean distclean
+.PHONY: help setup demo serve models test test-slow lint format bench docs lock clean distclean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,6 +27,9 @@ setup: .venv/.dev ## make .venv with everything pinned
 
 demo: .venv/.runtime ## who spoke when in a sample recording, beside the reference
 	@$(BIN)/earmark demo $(ARGS)
+
+serve: .venv/.runtime ## the server: HTTP on port 8000, gRPC on 50051 (ARGS="--port 9000")
+	@$(BIN)/earmark serve $(ARGS)
 
 models: .venv/.runtime ## fetch and build every model, also those that only tests use
 	@$(BIN)/earmark models pull \

@@ -52,7 +52,7 @@ def test_the_formats_are_all_there() -> None:
 
 def test_the_commands_are_all_there() -> None:
     rows = _rows("Command line")
-    assert list(rows) == [f"`earmark {name}`" for name in ("diarize", "models", "demo", "bench")]
+    assert list(rows) == [f"`earmark {name}`" for name in COMMANDS]
     for name, command in COMMANDS.items():
         assert rows[f"`earmark {name}`"].startswith(command.help)
 
