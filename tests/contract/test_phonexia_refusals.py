@@ -218,7 +218,7 @@ def test_methods_that_there_are_not(server: Server, path: str) -> None:
 
 
 def test_paths_that_there_are_not(server: Server) -> None:
-    for path in ("/api/technology/speech-to-text", f"{DIARIZATION}/", "/api/technology"):
+    for path in ("/api/technology/speech-to-text", f"{DIARIZATION}/", "/api/technology/"):
         assert not_found(get(server, path)) == []
 
 
