@@ -304,3 +304,29 @@ def test_a_worker_does_what_a_server_without_one_took(tmp_path: Path, sample_wav
             ):
                 assert series in metrics
             assert worker.stop() == 0
+
+
+def test_a_receiver_that_hangs_does_not_hold_the_server_up(
+    tmp_path: Path, sample_wav: Path
+) -> None:
+    settings = {
+        "EARMARK_SHUTDOWN_GRACE_S": "1",
+        "EARMARK_WEBHOOK_TIMEOUT_S": "600",
+        "EARMARK_ALLOW_HTTP": "1",
+        "EARMARK_ALLOW_ADDRESSES": "127.0.0.1",
+    }
+    with (
+        socket.create_server(("127.0.0.1", 0)) as receiver,
+        running(tmp_path, settings=settings) as server,
+    ):
+        url = f"http://127.0.0.1:{receiver.getsockname()[1]}/"
+        with server.client() as client, sample_wav.open("rb") as file:
+            form = {"webhook": url}
+            made = client.post("/api/v1/diarizations", files={"file": file}, data=form)
+            assert made.status_code == 202, made.text
+        receiver.settimeout(60)
+        connection, _ = receiver.accept()  # and never a word
+        with connection:
+            assert connection.recv(1 << 16)
+            assert server.stop(within_s=30) == 0
+            assert "ended before all was done" in server.log
