@@ -145,7 +145,7 @@ def test_the_wheel_carries_the_migrations(tmp_path: Path) -> None:
     here = _ROOT / "src"
     expected = {
         path.relative_to(here).as_posix()
-        for path in (here / "earmark" / "storage" / "migrations").rglob("*.py")
+        for path in (here / "earmark" / "storage" / "_migrations").rglob("*.py")
     }
-    assert "earmark/storage/migrations/env.py" in expected
+    assert "earmark/storage/_migrations/env.py" in expected
     assert expected <= set(zipfile.ZipFile(wheel).namelist())

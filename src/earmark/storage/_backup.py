@@ -55,11 +55,9 @@ def _copy_database(source: Path, target: Path) -> None:
 
 def _copy_blobs(source: Path, target: Path) -> None:
     """Copy the files that are not there yet; those that vanish meanwhile were removed for good."""
-    for path in source.rglob("*"):
+    for path in source.glob("[!.]*/**/*"):  # what is half-written lies in a hidden folder
         copy = target / path.relative_to(source)
-        if path.is_dir():
-            copy.mkdir(parents=True, exist_ok=True, mode=0o700)
-        elif not copy.exists():
+        if path.is_file() and not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
                 shutil.copy2(path, copy)

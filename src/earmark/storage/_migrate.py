@@ -35,7 +35,7 @@ def migrate(database: Database) -> None:
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of its every step
     config = Config()
-    folder = Path(__file__).with_name("migrations")
+    folder = Path(__file__).with_name("_migrations")
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     with ExitStack() as stack:
         if database.embedded:

@@ -70,7 +70,7 @@ media = sa.Table(
     sa.Column("dialect", sa.String(32), nullable=False),
     sa.Column("key", sa.String(255)),  # the name that the tenant gave it, in dialects that let it
     sa.Column("name", sa.String(255)),  # the file's name
-    sa.Column("blob", sa.String(255), nullable=False),
+    sa.Column("blob", sa.String(255), nullable=False, index=True),
     sa.Column("size", sa.BigInteger, nullable=False),  # bytes
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("owned", sa.Boolean, nullable=False),  # came with a job's request and goes with it
@@ -100,7 +100,7 @@ upload_parts = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),  # from 1
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
-    sa.Column("blob", sa.String(255), nullable=False),
+    sa.Column("blob", sa.String(255), nullable=False, index=True),
 )
 
 webhooks = sa.Table(
@@ -155,7 +155,7 @@ jobs = sa.Table(
     sa.Column("crashes", sa.Integer, nullable=False, default=0),  # processes it made die
     sa.Column("audio_s", _Time),  # seconds of audio analysed
     sa.Column("timings", sa.JSON),  # stage -> seconds
-    sa.Column("result_blob", sa.String(255)),
+    sa.Column("result_blob", sa.String(255), index=True),
     sa.Column("cache_key", sa.String(64)),  # hash of content, options and models
     sa.Index(None, "state", "tenant_id", "priority", "seq"),
     sa.Index(None, "tenant_id", "seq"),

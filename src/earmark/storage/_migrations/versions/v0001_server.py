@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_media"),
         sa.UniqueConstraint("tenant_id", "dialect", "key", name="uq_media_tenant_id_dialect_key"),
     )
+    op.create_index("ix_media_blob", "media", ["blob"])
     op.create_index("ix_media_expires_at", "media", ["expires_at"])
     op.create_table(
         "uploads",
@@ -175,6 +176,7 @@ def upgrade() -> None:
     op.create_index("ix_jobs_executor_id", "jobs", ["executor_id"])
     op.create_index("ix_jobs_finished_at", "jobs", ["finished_at"])
     op.create_index("ix_jobs_media_id", "jobs", ["media_id"])
+    op.create_index("ix_jobs_result_blob", "jobs", ["result_blob"])
     op.create_index(
         "ix_jobs_state_tenant_id_priority_seq", "jobs", ["state", "tenant_id", "priority", "seq"]
     )
@@ -192,6 +194,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("upload_id", "number", name="pk_upload_parts"),
     )
+    op.create_index("ix_upload_parts_blob", "upload_parts", ["blob"])
     op.create_table(
         "attempts",
         sa.Column("delivery_id", sa.String(length=64), nullable=False),
