@@ -8,13 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 
 def test_the_demo_shows_turns_beside_the_truth_and_the_error_rate(
-    models_dir: Path, sample_rttm: Path
+    models_dir: Path, sample_rttm: Path, tmp_path: Path
 ) -> None:
+    others = {"EARMARK_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none", "EARMARK_PORT": "1"}
+    own = {
+        "EARMARK_MODELS_DIR": str(models_dir),
+        "EARMARK_OFFLINE": "true",
+        "TMPDIR": str(tmp_path),
+    }
     run = subprocess.run(
         [sys.executable, "-m", "earmark", "demo"],
-        env=os.environ | {"EARMARK_MODELS_DIR": str(models_dir), "EARMARK_OFFLINE": "true"},
+        env=os.environ | others | own,
         capture_output=True,
         text=True,
         timeout=120,
@@ -33,3 +41,7 @@ def test_the_demo_shows_turns_beside_the_truth_and_the_error_rate(
     assert "Earmark heard 2" in run.stdout
     (rate,) = re.findall(r"\(DER\) ([\d.]+)% of the speech", run.stdout)
     assert float(rate) < 15
+    assert "by way of a server" in run.stdout
+    assert not list(tmp_path.glob("earmark-demo-*")), "the server's data folder is left"
+    left = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
+    assert not [line for line in left if str(tmp_path) in line]

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import typer
@@ -12,9 +19,13 @@ from rich.text import Text
 
 from earmark.bench import COLLAR, Score, map_speakers, score
 from earmark.cli._models import pull_models
+from earmark.cli._progress import progress_bars
 from earmark.cli._timeline import axis_text, lane_text
-from earmark.diarization import Diarization, Diarizer, Turn
+from earmark.client import Client
+from earmark.diarization import Diarization, Turn
+from earmark.errors import Unavailable
 from earmark.models import ModelStore, catalogue
+from earmark.service import generate_token
 
 __all__ = ["app", "beside", "demo"]
 
@@ -24,6 +35,12 @@ app = typer.Typer(
 
 _COLOURS = ("cyan", "magenta", "yellow", "green")
 
+_KEPT_SETTINGS = frozenset(
+    f"EARMARK_{name}"
+    for name in ("MODELS_DIR", "MODELS_SOURCE", "MODELS_MIRROR", "OFFLINE", "PROVIDER", "THREADS")
+)
+"""The demo's server takes these from the environment; the rest is for other servers."""
+
 Names = Mapping[str, str]
 """Earmark's name of a speaker -> the same person's name in the reference."""
 
@@ -32,26 +49,76 @@ Names = Mapping[str, str]
 def demo() -> None:
     """Diarize a telephone call of 30 seconds and show the result beside what people wrote down.
 
-    The models and the recording are fetched when they are not there yet.
+    A server is started for it, on a free port and with a data folder of its own, and stopped in
+    the end. The models and the recording are fetched when they are not there yet.
     """
     models = catalogue().models.values()
     files = pull_models(
         ModelStore(), [model.id for model in models if model.default or model.task == "demo"]
     )
-    diarizer = Diarizer()
-    began = perf_counter()
-    found = diarizer.diarize(files["sample-recording"])
-    seconds = perf_counter() - began
-    truth = Diarization.from_rttm(files["sample-reference"], duration=found.duration)
-    regions = [(0.0, found.duration)]
-    mapping = map_speakers(truth.turns, found.turns, regions=regions)
-    _show(
-        truth,
-        found,
-        names={speaker: person for (_, speaker), person in mapping.items()},
-        score=score(truth.turns, found.turns, regions=regions),
-        seconds=seconds,
+    with _server() as (url, key), Client(url, key) as client:
+        began = perf_counter()
+        found = _diarize(client, files["sample-recording"])
+        seconds = perf_counter() - began
+        truth = Diarization.from_rttm(files["sample-reference"], duration=found.duration)
+        regions = [(0.0, found.duration)]
+        mapping = map_speakers(truth.turns, found.turns, regions=regions)
+        _show(
+            truth,
+            found,
+            names={speaker: person for (_, speaker), person in mapping.items()},
+            score=score(truth.turns, found.turns, regions=regions),
+            seconds=seconds,
+        )
+
+
+@contextmanager
+def _server() -> Iterator[tuple[str, str]]:
+    """The address of a server that runs meanwhile, and a key for it."""
+    key = generate_token()
+    with TemporaryDirectory(prefix="earmark-demo-") as folder:
+        log = Path(folder) / "server.log"
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("EARMARK_") or name in _KEPT_SETTINGS
+        } | {
+            "EARMARK_DATA_DIR": folder,
+            "EARMARK_BOOTSTRAP_KEY": key,
+            "EARMARK_RESERVE_BYTES": "0",
+            "EARMARK_WORKER_SLOTS": "1",
+            "EARMARK_SHUTDOWN_GRACE_S": "5",
+        }
+        command = [sys.executable, "-m", "earmark", "serve", "--port", "0", "--grpc-port", "0"]
+        with (
+            log.open("wb") as errors,
+            subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            ) as process,
+        ):
+            try:
+                yield _address(process, log), key
+            finally:
+                process.terminate()
+
+
+def _address(process: subprocess.Popen[str], log: Path) -> str:
+    """Where the server says that it listens."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"listens on (http\S+)", line):
+            return found[1]
+    why = (log.read_text(encoding="utf-8", errors="replace").strip() or "no reason given").split(
+        "\n"
     )
+    raise Unavailable(f"The server of the demo did not start: {why[-1]}")
+
+
+def _diarize(client: Client, recording: Path) -> Diarization:
+    with progress_bars(files=1, quiet=False) as show, show.file(recording.name) as tick:
+        job = client.diarize(recording)
+        job.wait(on_progress=lambda stage, percent: tick(stage, percent / 100))
+    return Diarization.from_json(job.export("json"))
 
 
 def beside(
@@ -92,7 +159,7 @@ def _show(
     console.print()
     console.print(_verdict(score), soft_wrap=True)
     console.print(
-        f"{found.duration:.0f} s of sound took {seconds:.1f} s."
+        f"{found.duration:.0f} s of sound took {seconds:.1f} s, by way of a server."
         " Now yours: [bold]earmark diarize FILE[/]",
         soft_wrap=True,
     )
