@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 
 from certificates import Authority
 from earmark.service import generate_token
+from postgres import PASSWORD, Postgres
 from server import Server, running, started, until
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -197,6 +198,30 @@ def test_wrong_settings_are_told(tmp_path: Path) -> None:
     assert (code, "EARMARK_RATE_LIMIT_STORAGE" in said) == (2, True)
 
 
+def test_a_lost_database_is_told_and_found_again(tmp_path: Path, postgres: Postgres) -> None:
+    with (
+        postgres.fresh() as url,
+        running(tmp_path, settings={"EARMARK_DATABASE_URL": url}) as server,
+    ):
+
+        def answer() -> tuple[int, str]:
+            ready = httpx.get(f"{server.url}/readyz", timeout=30)
+            return ready.status_code, ready.json()["checks"]["database"]
+
+        assert answer() == (200, "ok")
+        postgres.stop()
+        try:
+            until(lambda: answer() == (503, "storage.unavailable"), what="an unready server")
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
+            assert httpx.get(f"{server.url}/metrics").status_code == 200
+        finally:
+            postgres.start()
+        until(lambda: answer() == (200, "ok"), what="a ready server")
+        assert server.stop() == 0
+        assert PASSWORD not in server.log
+        assert "postgres:" not in server.log  # as the address would begin
+
+
 @pytest.fixture(scope="module")
 def long_wav(sample_wav: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample, twenty times over: more than a second of work."""
@@ -271,6 +296,14 @@ def test_a_job_that_does_not_end_in_time_is_handed_back(tmp_path: Path, long_wav
         assert server.stop(within_s=30) == 0
     with running(tmp_path, "--no-worker", key=key) as again:
         assert _state(again, job_id) == "queued"
+
+
+def test_sigterm_right_after_the_start_is_heard(tmp_path: Path) -> None:
+    with started(tmp_path) as server:
+        until(lambda: "listens on" in server.said, what="a port")
+        assert server.stop() == 0
+        assert "Traceback" not in server.log
+        assert '"stopped"' in server.log
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, long_wav: Path) -> None:

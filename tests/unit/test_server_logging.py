@@ -83,6 +83,7 @@ def test_keys_and_addresses_are_cut_short_whoever_logs_them() -> None:
         "https://example.org?sig=1": "https://example.org/…",
         "postgresql://user:pass@db:5432/earmark": "postgresql://db:5432/…",
         "s3://bucket/jane.wav": "s3://bucket/…",
+        "media://jane is gone": "media://… is gone",
         "ready": "ready",
     }
     for statement, field in [

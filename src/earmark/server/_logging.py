@@ -24,7 +24,8 @@ _QUIET = (
 """Loggers that tell of paths, addresses and names at their lower levels: only warnings pass."""
 
 _TOKEN = re.compile(r"em_[0-9A-Za-z]{8,}")
-_URL = re.compile(r"(\b[a-z][a-z0-9+]{1,12}://)(?:[^/\s\"'@]*@)?([^/?#\s\"'<>]*)[^\s\"'<>]*", re.I)
+_URL = re.compile(r"\b([a-z][a-z0-9+]{0,20}://)(?:[^/\s\"'@]*@)?([^/?#\s\"'<>]*)[^\s\"'<>]*", re.I)
+_HOSTED = ("http://", "https://", "ws://", "wss://", "postgresql://", "redis://", "s3://", "gs://")
 
 
 def configure_logging(settings: Settings) -> None:
@@ -88,5 +89,10 @@ def _redact(
 ) -> MutableMapping[str, Any]:
     for name, value in event.items():
         if isinstance(value, str):
-            event[name] = _URL.sub(r"\1\2/…", _TOKEN.sub("em_…", value))
+            event[name] = _URL.sub(_cut, _TOKEN.sub("em_…", value))
     return event
+
+
+def _cut(url: re.Match[str]) -> str:
+    """The address without what comes after its host; of other schemes nothing but the scheme."""
+    return f"{url[1]}{url[2]}/…" if url[1].lower() in _HOSTED else f"{url[1]}…"

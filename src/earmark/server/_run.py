@@ -30,6 +30,9 @@ __all__ = ["serve", "work"]
 
 Say = Callable[[str], None]
 
+_LAST_CALLS_S = 2.0  # calls that are under way in the end; a watch of the health never ends
+_TIDY_S = 2.0
+
 _FIRST_KEY = """\
 This is the first start here, so a key was made. It is shown only this once; keep it safe:
 
@@ -77,6 +80,7 @@ def work(settings: Settings, *, metrics_port: int | None = None, say: Say = prin
 async def _serve(
     service: Service, listener: socket.socket, tls: Tls | None, *, with_worker: bool, say: Say
 ) -> None:
+    signals = Signals()
     settings = service.settings
     metrics = Metrics(service)
     background = Background(service, metrics, with_worker=with_worker)
@@ -90,12 +94,13 @@ async def _serve(
             f"Earmark {version('earmark')} listens on {http.url} (its API: {http.url}/docs) and, "
             f"for gRPC, on {address}."
         )
-        await _live(service, background, http, grpc)
+        await _live(service, signals, background, http, grpc)
     finally:
-        await grpc.stop(0.0)
+        await grpc.stop(_LAST_CALLS_S)
 
 
 async def _work(service: Service, listener: socket.socket | None, *, say: Say) -> None:
+    signals = Signals()
     metrics = Metrics(service)
     background = Background(service, metrics, with_worker=True)
     http, where = None, "its metrics are not served"
@@ -105,14 +110,18 @@ async def _work(service: Service, listener: socket.socket | None, *, say: Say) -
         await http.start()
         where = f"its metrics are at {http.url}/metrics"
     say(f"Earmark {version('earmark')} works on jobs; {where}.")
-    await _live(service, background, http, None)
+    await _live(service, signals, background, http, None)
 
 
 async def _live(
-    service: Service, background: Background, http: HttpServer | None, grpc: GrpcServer | None
+    service: Service,
+    signals: Signals,
+    background: Background,
+    http: HttpServer | None,
+    grpc: GrpcServer | None,
 ) -> None:
     """Until a signal; then drain. What ends before that with an error is raised."""
-    asked = asyncio.create_task(Signals().wait())
+    asked = asyncio.create_task(signals.wait())
     starting = asyncio.create_task(asyncio.to_thread(background.start))
     needed = [starting, *([http.serving] if http else [])]
     try:
@@ -126,9 +135,9 @@ async def _live(
         if grpc is not None:
             await grpc.drain()
         background.cancel()
-        await asyncio.wait((starting,))
+        await asyncio.gather(starting, return_exceptions=True)
         draining = asyncio.create_task(asyncio.to_thread(background.drain, grace_s))
-        await asyncio.wait((draining,), timeout=grace_s)
+        await asyncio.wait((draining,), timeout=grace_s + _TIDY_S)
         if http is not None:
             await http.stop(deadline - time.monotonic())
         if not draining.done():
