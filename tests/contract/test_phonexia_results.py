@@ -116,6 +116,17 @@ def test_a_mix_is_one_channel(server: Server, stereo: bytes) -> None:
     assert (mixed["channel_number"], speakers(mixed)) == (0, {0, 1})
 
 
+def test_a_mix_of_some_channels_and_a_silent_one(server: Server, stereo: bytes) -> None:
+    call, alone = np.frombuffer(stereo[44:], np.int16).reshape(-1, 2).T
+    three = wav(np.stack([call, np.zeros_like(call), alone]), 16000)
+    (mixed,) = channels(run(server, three, channel_mode="mix", channels="1,2"))
+    assert (mixed["channel_number"], speakers(mixed)) == (0, {0})
+    assert ALONE_S[0] - 0.5 < mixed["segments"][0]["start_time"]
+    found = channels(run(server, wav(np.stack([call, np.zeros_like(call)]), 16000)))
+    assert [each["channel_number"] for each in found] == [0, 1]
+    assert (found[1]["speakers_count"], found[1]["segments"]) == (0, [])
+
+
 def test_a_range_keeps_the_time_of_the_file(server: Server, stereo: bytes) -> None:
     found = channels(run(server, stereo, range_from=15, range_to=20.5, channels="0,1"))
     for channel in found:

@@ -30,12 +30,23 @@ def test_mix_is_the_average() -> None:
     assert choose_channels("mix", 2).mixed(samples).tolist() == [[0.5, 0.0]]
 
 
+def test_a_mix_of_some_is_their_average() -> None:
+    chosen = choose_channels("mix:0,2", 3)
+    samples = np.array([[1.0], [9.0], [0.5]], np.float32)
+    assert chosen.channels == (None,)
+    assert chosen.mixed(chosen.rows(samples)).tolist() == [[0.75]]
+    assert (chosen.fits(3), chosen.fits(2)) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("channels", "words"),
     [
         ([2], "channels=[2] names a channel that is not there; the recording has channels 0 to 1"),
         ([0, -1], "not there"),
         ([0, 0], "twice"),
+        ("mix:2", "names a channel that is not there"),
+        ("mix:0,0", "twice"),
+        ("mix:", "'mix:' is not a choice"),
         ([], "one or more whole numbers"),
         ([0.0], "one or more whole numbers"),
         ([True], "one or more whole numbers"),

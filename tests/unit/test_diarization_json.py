@@ -18,6 +18,7 @@ def _full() -> Diarization:
         exclusive=(turn(60, 61.5, "A"), turn(61.5, 63, "B")),
         duration=30,
         start_s=60,
+        channels=(0, 1),
         voiceprints={"A": voiceprint(*rng.normal(size=448)), "B": voiceprint(1, 2)},
         confidence=FrameConfidence(
             values=np.round(rng.random((2, 40)), 3).astype(np.float32), step=0.016875, start=60.0

@@ -40,7 +40,7 @@ def test_without_parameters_every_channel_is_split_from_start_to_end() -> None:
         ({"channels": ""}, "split"),
         ({"channels": "0"}, (0,)),
         ({"channels": "2,0,2"}, (0, 2)),
-        ({"channels": "1", "channel_mode": "mix"}, (1,)),
+        ({"channels": "3,1", "channel_mode": "mix"}, "mix:1,3"),
     ],
 )
 def test_channels(query: dict[str, str], channels: str | tuple[int, ...]) -> None:

@@ -15,13 +15,7 @@ from earmark.service import Job, JobError, JobKind, JobOptions, JobState, Priori
 DIARIZATION, VOICE_ACTIVITY = TECHNOLOGIES
 
 
-def job(
-    state: JobState = JobState.SUCCEEDED,
-    *,
-    channels: str | tuple[int, ...] = "split",
-    mode: str = "split",
-    error: JobError | None = None,
-) -> Job:
+def job(state: JobState, *, error: JobError | None = None) -> Job:
     return Job(
         id="123e4567-e89b-12d3-a456-426614174000",
         tenant_id="t",
@@ -31,8 +25,8 @@ def job(
         stage="done",
         progress=100,
         priority=Priority.NORMAL,
-        options=JobOptions(channels=channels),
-        render={"channel_mode": mode},
+        options=JobOptions(),
+        render={},
         media_id="m",
         url=None,
         name=None,
@@ -56,8 +50,9 @@ def turn(start: float, end: float, speaker: str, channel: int | None) -> Turn:
     return Turn(start=start, end=end, speaker=speaker, channel=channel)
 
 
-def document(*turns: Turn) -> bytes:
-    return Diarization(turns=turns, exclusive=(), duration=30.0).to_json().encode()
+def document(*turns: Turn, channels: tuple[int, ...] = (0,)) -> bytes:
+    found = Diarization(turns=turns, exclusive=(), duration=30.0, channels=channels)
+    return found.to_json().encode()
 
 
 def segment(speaker: int, start: float, end: float) -> dict[str, Any]:
@@ -70,8 +65,9 @@ def test_each_channel_numbers_its_own_speakers_as_they_appear() -> None:
         turn(1.0, 3.0, "CH0_SPEAKER_00", 0),
         turn(4.0, 5.0, "CH1_SPEAKER_00", 1),
         turn(6.0, 7.0, "CH1_SPEAKER_01", 1),
+        channels=(0, 1),
     )
-    assert DIARIZATION.render(job(), found) == {
+    assert DIARIZATION.render(found) == {
         "channels": [
             {"channel_number": 0, "speakers_count": 1, "segments": [segment(0, 1.0, 3.0)]},
             {
@@ -83,35 +79,26 @@ def test_each_channel_numbers_its_own_speakers_as_they_appear() -> None:
     }
 
 
-def test_a_chosen_channel_keeps_its_number_also_when_it_is_silent() -> None:
-    found = document(turn(1.0, 2.0, "CH3_SPEAKER_00", 3))
-    assert DIARIZATION.render(job(channels=(1, 3)), found) == {
+def test_a_channel_keeps_its_number_also_when_it_is_silent() -> None:
+    found = document(turn(1.0, 2.0, "CH3_SPEAKER_00", 3), channels=(1, 3, 4))
+    assert DIARIZATION.render(found) == {
         "channels": [
             {"channel_number": 1, "speakers_count": 0, "segments": []},
             {"channel_number": 3, "speakers_count": 1, "segments": [segment(0, 1.0, 2.0)]},
+            {"channel_number": 4, "speakers_count": 0, "segments": []},
         ]
     }
 
 
-@pytest.mark.parametrize(
-    ("channels", "channel"), [("mix", None), ((1,), 1)], ids=["of all", "of one"]
-)
-def test_a_mix_is_channel_0(channels: str | tuple[int, ...], channel: int | None) -> None:
-    mixed = job(channels=channels, mode="mix")
-    assert DIARIZATION.render(mixed, document(turn(1.0, 2.0, "A", channel))) == {
+def test_a_mix_is_channel_0() -> None:
+    assert DIARIZATION.render(document(turn(1.0, 2.0, "A", None), channels=())) == {
         "channels": [{"channel_number": 0, "speakers_count": 1, "segments": [segment(0, 1.0, 2.0)]}]
     }
     speech = SpeechActivity(
-        channels=(ChannelSpeech(channel=channel, segments=((1.0, 2.0),)),), duration=3.0
+        channels=(ChannelSpeech(channel=None, segments=((1.0, 2.0),)),), duration=3.0
     )
-    (only,) = VOICE_ACTIVITY.render(mixed, speech.to_json().encode())["channels"]
+    (only,) = VOICE_ACTIVITY.render(speech.to_json().encode())["channels"]
     assert only["channel_number"] == 0
-
-
-def test_nobody_speaks() -> None:
-    assert DIARIZATION.render(job(), document()) == {
-        "channels": [{"channel_number": 0, "speakers_count": 0, "segments": []}]
-    }
 
 
 def test_speech_has_a_length_and_segments() -> None:
@@ -122,7 +109,7 @@ def test_speech_has_a_length_and_segments() -> None:
         ),
         duration=30.0,
     )
-    assert VOICE_ACTIVITY.render(job(), speech.to_json().encode()) == {
+    assert VOICE_ACTIVITY.render(speech.to_json().encode()) == {
         "channels": [
             {
                 "channel_number": 0,

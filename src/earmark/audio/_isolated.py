@@ -21,7 +21,7 @@ from earmark.audio._audio import Audio
 from earmark.audio._forkserver import NOT_STARTED, STATUS, fork_server
 from earmark.audio._frames import Kind
 from earmark.audio._limits import SAMPLE_RATE, Limits
-from earmark.audio._options import Channels, OnDamage, check_on_damage, check_range
+from earmark.audio._options import Channels, OnDamage, check_on_damage, check_range, is_mix
 from earmark.audio._order import OUT_OF_MEMORY, Order
 from earmark.audio._reader import open_source
 from earmark.errors import DecoderDied, InvalidOption, Unavailable
@@ -57,7 +57,7 @@ class IsolatedAudio:
     def channels(self) -> tuple[int | None, ...]:
         """The index of each channel that comes out; ``(None,)`` for the mix."""
         chosen = self._order.channels
-        if chosen == "mix":
+        if is_mix(chosen):
             return (None,)
         return tuple(range(self._rows)) if chosen == "split" else tuple(chosen)
 
@@ -100,7 +100,7 @@ class IsolatedAudio:
         chosen = self._order.channels
         least, most = 1, self._order.limits.max_channels
         if chosen != "split":
-            least = most = 1 if chosen == "mix" else len(chosen)
+            least = most = 1 if is_mix(chosen) else len(chosen)
         try:
             kind, payload = self._next_frame()
             if kind is not Kind.OPENED:

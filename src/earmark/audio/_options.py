@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from earmark.errors import InvalidOption
 
-Channels = Literal["mix", "split"] | Sequence[int]
+Channels = str | Sequence[int]
+"""``mix`` (the average of all), ``mix:0,2`` (of those), ``split``, or indices of some to split."""
+
 OnDamage = Literal["error", "warn"]
 
 
@@ -33,12 +36,12 @@ class Selection:
 
     def fits(self, count: int) -> bool:
         """Whether the choice can be met when the recording goes on with ``count`` channels."""
-        if self.mix:
-            return True
-        return count == self.available if self.indices is None else max(self.indices) < count
+        if self.indices is None:
+            return self.mix or count == self.available
+        return max(self.indices) < count
 
     def rows(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """The chosen channels of ``samples`` [channels, n]; all of them for the mix."""
+        """The chosen channels of ``samples`` [channels, n]."""
         if self.indices is None or self.indices == tuple(range(samples.shape[0])):
             return samples
         return np.take(samples, self.indices, axis=0)
@@ -51,6 +54,11 @@ class Selection:
         return average
 
 
+def is_mix(channels: Channels) -> bool:
+    """Whether one channel comes out, the average of all or of some."""
+    return isinstance(channels, str) and channels.startswith("mix")
+
+
 def choose_channels(channels: Channels, available: int) -> Selection:
     """Check a choice against the channels there are.
 
@@ -61,6 +69,9 @@ def choose_channels(channels: Channels, available: int) -> Selection:
     has = "the recording has only channel 0"
     if available > 1:
         has = f"the recording has channels 0 to {available - 1}"
+    mix = is_mix(channels)
+    if mix and re.fullmatch(r"mix:[0-9]+(,[0-9]+)*", str(channels)):
+        channels = [int(index) for index in str(channels).removeprefix("mix:").split(",")]
     if isinstance(channels, str | bytes) or not isinstance(channels, Sequence):
         raise InvalidOption(
             f"channels={channels!r} is not a choice: take 'mix', 'split' or indices; {has}."
@@ -72,7 +83,7 @@ def choose_channels(channels: Channels, available: int) -> Selection:
         raise InvalidOption(f"channels={channels!r} names a channel twice; {has}.")
     if min(indices) < 0 or max(indices) >= available:
         raise InvalidOption(f"channels={channels!r} names a channel that is not there; {has}.")
-    return Selection(mix=False, available=available, indices=indices)
+    return Selection(mix=mix, available=available, indices=indices)
 
 
 def check_range(start: float | None, end: float | None) -> None:

@@ -20,8 +20,9 @@ def backup(
 ) -> None:
     """Copy a server's data, also while it runs.
 
-    FOLDER is made, or empty. The copy is a data folder itself: to restore it, copy it to where it shall live and start
-    `earmark serve` with EARMARK_DATA_DIR set to that place. Jobs that had not ended are then run.
+    FOLDER is made, or empty. The copy is a data folder itself: to restore it, copy it to where it
+    shall live and start `earmark serve` with EARMARK_DATA_DIR set to that place. Jobs that had not
+    ended are then run.
     """
     from earmark.storage import back_up
 

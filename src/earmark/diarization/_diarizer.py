@@ -265,6 +265,7 @@ class Diarizer:
             exclusive=tuple(exclusive),
             duration=duration,
             start_s=start,
+            channels=tuple(channel for channel in names if channel is not None),
             voiceprints=voiceprints,
             confidence=FrameConfidence(
                 values=np.stack([answer.confidence for answer in answers]),

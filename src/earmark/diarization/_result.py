@@ -35,7 +35,8 @@ class Diarization:
     ``speakers`` are the names in order of first appearance. ``voiceprints`` maps a speaker to its
     voiceprint, where there was enough clean speech to make one. ``uri`` is what the exports call
     the recording: the file's stem. ``models`` (model id -> SHA-256) and ``settings`` say what
-    made this result.
+    made this result. ``channels`` are the channels that were split, with or without speech, in
+    order; empty for a mix.
 
     Iterating yields the turns; ``len`` counts them.
 
@@ -46,6 +47,7 @@ class Diarization:
     exclusive: tuple[Turn, ...]
     duration: float
     start_s: float = 0.0
+    channels: tuple[int, ...] = ()
     voiceprints: Mapping[str, Voiceprint] = field(default_factory=dict)
     confidence: FrameConfidence | None = None
     warnings: tuple[str, ...] = ()
@@ -72,6 +74,7 @@ class Diarization:
             "exclusive": exclusive,
             "start_s": start,
             "duration": round(max(duration, last - start), 3),
+            "channels": tuple(self.channels),
             "voiceprints": dict(self.voiceprints),
             "warnings": tuple(self.warnings),
             "models": dict(self.models),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from earmark.storage import _executors as executors
 from earmark.storage import _census as census
+from earmark.storage import _executors as executors
 from earmark.storage import _idempotency as idempotency
 from earmark.storage import _jobs as jobs
 from earmark.storage import _keys as keys

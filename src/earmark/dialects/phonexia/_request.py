@@ -33,8 +33,11 @@ class Selection(BaseModel):
 
     def options(self) -> JobOptions:
         """The same, as the engine takes it."""
+        channels: str | tuple[int, ...] = self.indices or self.channel_mode
+        if self.channel_mode == "mix" and self.indices:
+            channels = f"mix:{','.join(map(str, self.indices))}"
         return JobOptions(
-            channels=self.indices or self.channel_mode,
+            channels=channels,
             start=self.range_from or None,
             end=self.range_to,
         )
@@ -46,16 +49,6 @@ class Selection(BaseModel):
                 "range.empty",
                 "range_to has to be greater than range_from.",
                 {"range_from": self.range_from, "range_to": self.range_to},
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _mixable(self) -> Self:
-        if self.channel_mode == "mix" and len(self.indices) > 1:
-            raise PydanticCustomError(
-                "channels.not-mixable",
-                "Only all channels can be mixed: leave channels empty, name one, or take split.",
-                {"channels": self.channels},
             )
         return self
 

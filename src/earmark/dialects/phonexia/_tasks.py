@@ -56,7 +56,6 @@ def add_task_routes(app: FastAPI, service: Service, technology: Technology) -> N
             options=technology.configure(options, form.fields),
             media=form.media,
             retention_s=service.settings.phonexia_retention_s,
-            render={"channel_mode": selection.channel_mode},
         )
         submitted = await run_in_threadpool(
             service.jobs.submit, caller, submission, idempotency=_idempotency(request, form)
@@ -76,7 +75,7 @@ def add_task_routes(app: FastAPI, service: Service, technology: Technology) -> N
         )
         result = None
         if job.state is JobState.SUCCEEDED:
-            result = technology.render(job, service.jobs.document(job))
+            result = technology.render(service.jobs.document(job))
         return JSONResponse(task_body(job, result))
 
 

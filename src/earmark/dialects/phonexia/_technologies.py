@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from earmark.dialects.phonexia._request import DiarizationConfig
 from earmark.diarization import Diarization, SpeechActivity, Turn
-from earmark.service import Job, JobKind, JobOptions
+from earmark.service import JobKind, JobOptions
 
 __all__ = ["TECHNOLOGIES", "Technology"]
 
@@ -18,13 +18,13 @@ class Technology:
     """One technology.
 
     ``configure`` adds what the form's fields say to the options, and raises what is wrong with
-    them; ``render`` shows the result document of a job.
+    them; ``render`` shows a job's result document; a mix is channel 0.
     """
 
     path: str
     kind: JobKind
     configure: Callable[[JobOptions, Mapping[str, str]], JobOptions]
-    render: Callable[[Job, bytes], dict[str, Any]]
+    render: Callable[[bytes], dict[str, Any]]
 
 
 def _diarize(options: JobOptions, fields: Mapping[str, str]) -> JobOptions:
@@ -33,12 +33,14 @@ def _diarize(options: JobOptions, fields: Mapping[str, str]) -> JobOptions:
     return replace(options, speakers=config.total_speakers, max_speakers=config.most)
 
 
-def _render_diarization(job: Job, document: bytes) -> dict[str, Any]:
-    turns = Diarization.from_json(document).turns
-    return {"channels": [_speakers(job, turns, channel) for channel in _channels(job, turns)]}
+def _render_diarization(document: bytes) -> dict[str, Any]:
+    result = Diarization.from_json(document)
+    return {
+        "channels": [_speakers(result.turns, channel) for channel in result.channels or (None,)]
+    }
 
 
-def _speakers(job: Job, turns: Iterable[Turn], channel: int) -> dict[str, Any]:
+def _speakers(turns: Iterable[Turn], channel: int | None) -> dict[str, Any]:
     """The turns of one channel; its speakers are numbered as they first appear."""
     ids: dict[str, int] = {}
     segments = [
@@ -48,25 +50,16 @@ def _speakers(job: Job, turns: Iterable[Turn], channel: int) -> dict[str, Any]:
             "end_time": turn.end,
         }
         for turn in turns
-        if _is_mix(job) or turn.channel == channel
+        if turn.channel == channel
     ]
-    return {"channel_number": channel, "speakers_count": len(ids), "segments": segments}
+    return {"channel_number": channel or 0, "speakers_count": len(ids), "segments": segments}
 
 
-def _channels(job: Job, turns: Iterable[Turn]) -> Iterable[int]:
-    """The channels that were analysed."""
-    if _is_mix(job):
-        return (0,)
-    if isinstance(job.options.channels, tuple):
-        return job.options.channels
-    return range(1 + max((turn.channel or 0 for turn in turns), default=0))
-
-
-def _render_speech(job: Job, document: bytes) -> dict[str, Any]:
+def _render_speech(document: bytes) -> dict[str, Any]:
     return {
         "channels": [
             {
-                "channel_number": 0 if _is_mix(job) else each.channel or 0,
+                "channel_number": each.channel or 0,
                 "speech_length": each.speech_s,
                 "segments": [
                     {"segment_type": "voice", "start_time": start, "end_time": end}
@@ -76,10 +69,6 @@ def _render_speech(job: Job, document: bytes) -> dict[str, Any]:
             for each in SpeechActivity.from_json(document).channels
         ]
     }
-
-
-def _is_mix(job: Job) -> bool:
-    return bool(job.render["channel_mode"] == "mix")
 
 
 TECHNOLOGIES: Final = (
