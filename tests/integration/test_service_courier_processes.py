@@ -104,7 +104,7 @@ def test_two_couriers_share_the_work_and_deliver_nothing_twice(desk: Desk) -> No
 
 def test_a_late_answer_does_not_undo_what_another_courier_noted(desk: Desk) -> None:
     """The first attempt takes longer than its lease, and fails after the second has arrived."""
-    taken_over = threading.Event()
+    form, taken_over = Plain(schedule_s=(0.0, 600.0)), threading.Event()
 
     def answer(connection: socket.socket, server: RawServer) -> None:
         if len(server.requests) == 1:
@@ -112,11 +112,11 @@ def test_a_late_answer_does_not_undo_what_another_courier_noted(desk: Desk) -> N
             connection.sendall(b"HTTP/1.1 500 Oops\r\n\r\n")
         connection.sendall(OK)
 
-    with serve(answer) as server, desk.courier():
+    with serve(answer) as server, desk.courier(form):
         delivery = desk.end_job(server.url())
         until(lambda: server.requests)
         desk.change(delivery, leased_until=0.0)
-        with desk.courier():
+        with desk.courier(form):
             assert desk.over(delivery).state is DeliveryState.DELIVERED
         taken_over.set()
         found = desk.after(delivery, 2)

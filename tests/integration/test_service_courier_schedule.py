@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from earmark.errors import Conflict, NotFound
 from earmark.service import Delivery, DeliveryState
 from earmark.service._sweeper import sweep
 from earmark.storage import Database
+from earmark.storage import webhooks as rows
 from raw_server import serve
 from webhook_desk import OK, Desk, Plain, answering, until
 
@@ -182,13 +184,36 @@ def test_a_webhook_deleted_while_it_answers(desk: Desk, caplog: pytest.LogCaptur
     assert caplog.records == []
 
 
-def test_a_job_whose_webhook_was_deleted_ends(desk: Desk) -> None:
-    with serve(OK) as server:
-        job = desk.submit(server.url())
-        assert job.webhook_id is not None
-        desk.service.webhooks.delete(desk.caller, job.webhook_id)
-        desk.service.jobs.cancel(desk.caller, job.id)
-    assert desk.service.webhooks.deliveries(desk.caller).items == ()
+def test_jobs_that_end_while_their_webhooks_are_deleted(desk: Desk) -> None:
+    """On PostgreSQL both are done at once, and neither may trip the other up."""
+    service, caller = desk.service, desk.caller
+    jobs = [desk.submit(f"http://127.0.0.1:9/{number}") for number in range(25)]
+    with ThreadPoolExecutor(8) as pool:
+        ends = [
+            end
+            for job in jobs
+            for end in (
+                pool.submit(service.jobs.cancel, caller, job.id),
+                pool.submit(service.webhooks.delete, caller, str(job.webhook_id)),
+            )
+        ]
+    assert [each.exception() for each in ends] == [None] * 50
+    assert service.webhooks.deliveries(caller).items == ()
+
+
+def test_a_webhook_that_is_deleted_hears_of_nothing(desk: Desk) -> None:
+    delivery = desk.end_job("http://127.0.0.1:9/")
+    desk.service.webhooks.delete(desk.caller, delivery.webhook_id)
+    with desk.service.store.database.write() as connection:
+        noted = rows.enqueue(
+            connection,
+            tenant_id=desk.caller.tenant_id,
+            webhook_id=delivery.webhook_id,
+            job_id=delivery.job_id,
+            event=delivery.event,
+            now=time.time(),
+        )
+    assert noted is None
 
 
 def test_what_has_arrived_may_be_delivered_again(desk: Desk) -> None:
