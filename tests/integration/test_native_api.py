@@ -188,6 +188,25 @@ def test_the_events_of_a_job_tell_its_story(http: httpx.Client, sample_wav: Path
     assert "succeeded" in http.get(job["links"]["events"], headers=odd).text
 
 
+def test_a_stream_of_events_is_closed_with_a_reason(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-worker") as server, _client(server) as http:
+        remote = {"url": "https://example.com/a.wav"}
+        deleted, drained = (http.post("/diarizations", json=remote).json() for _ in range(2))
+        reasons = []
+        for job, end in (
+            (deleted, lambda: http.delete(deleted["links"]["self"])),
+            (drained, lambda: server.process.terminate()),
+        ):
+            with http.stream("GET", job["links"]["events"]) as stream:
+                lines = stream.iter_lines()
+                assert "event: state" in (next(lines) for _ in range(6))
+                end()
+                (closing,) = [line for line in lines if '"earmark.closing/1"' in line]
+                reasons.append(json.loads(closing.removeprefix("data: "))["reason"])
+        assert reasons == ["deleted", "draining"]
+        assert server.process.wait(60) == 0
+
+
 def test_a_job_that_fails_says_why(http: httpx.Client) -> None:
     job = http.post("/diarizations", files={"file": ("notes.wav", b"not a recording" * 99)}).json()
     done = _done(http, job)
@@ -200,6 +219,8 @@ def test_a_job_that_fails_says_why(http: httpx.Client) -> None:
 def test_a_recording_that_is_too_large_is_refused(http: httpx.Client) -> None:
     files = {"file": ("big.wav", bytes(2_000_001))}
     _refused(http.post("/diarizations", files=files), 413, "media.too_large")
+    most = {"file": ("most.wav", bytes(2_000_000))}
+    assert http.post("/diarizations", files=most).status_code == 202
     _refused(http.post("/uploads", json={"size": 2_000_001}), 413, "media.too_large")
     assert http.post("/uploads", json={"size": 2_000_000}).status_code == 201
 

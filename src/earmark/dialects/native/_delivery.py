@@ -39,6 +39,7 @@ class _StandardWebhooks:
         24 * _HOUR,
     )
     jitter: float = 0.1
+    shares_secret: bool = False
     honours_retry_after: bool = True
     disables_on_gone: bool = True
 

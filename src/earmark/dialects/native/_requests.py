@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -27,6 +28,7 @@ __all__ = [
     "VoiceActivityForm",
     "VoiceActivityRequest",
     "WebAddress",
+    "canonical",
     "parse_form",
     "parse_json",
 ]
@@ -137,15 +139,12 @@ class DiarizationForm(JobForm):
         return self
 
     def options(self) -> JobOptions:
-        return JobOptions(
+        return replace(
+            super().options(),
             speakers=self.speakers,
             min_speakers=self.min_speakers,
             max_speakers=self.max_speakers,
-            channels=self.channels if isinstance(self.channels, str) else tuple(self.channels),
-            start=self.start,
-            end=self.end,
             fast=self.fast,
-            tolerate_damage=self.on_damage == "warn",
             frame_confidence=self.confidence,
         )
 

@@ -15,8 +15,7 @@ from earmark.dialects.native._idempotency import Once
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import Name
 from earmark.errors import NotFound
-from earmark.service import Caller, Scope, Service
-from earmark.service._keys import Key, NewKey
+from earmark.service import Caller, Key, NewKey, Scope, Service
 from earmark.service._tenants import UNCHANGED, Tenant
 
 __all__ = ["router"]

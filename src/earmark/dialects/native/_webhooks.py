@@ -15,7 +15,7 @@ from earmark.dialects.native._idempotency import Once
 from earmark.dialects.native._names import NAME
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import WebAddress
-from earmark.service._delivery import Delivery, DeliveryState, Webhook
+from earmark.service import Delivery, DeliveryState, Webhook
 
 __all__ = ["router"]
 

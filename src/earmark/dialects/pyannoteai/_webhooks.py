@@ -40,6 +40,7 @@ class _Format:
     encoding: Literal["hex", "base64"]
     schedule_s: tuple[float, ...] = (0.0, 0.0, 60.0, 300.0)  # once, and three retries
     jitter: float = 0.0
+    shares_secret: bool = True
     timeout_s: float = 10.0
     honours_retry_after: bool = False
     disables_on_gone: bool = False
@@ -72,7 +73,8 @@ class _Format:
                 digest.hex() if self.encoding == "hex" else base64.b64encode(digest).decode()
             ),
         }
-        if attempt > 1:
-            headers["x-retry-num"] = str(attempt - 1)
-            headers["x-retry-reason"] = _REASONS.get(last_reason or "", "unknown_error")
+        if last_reason is not None:
+            # Asked for by hand, a delivery is tried more often than the vendor would.
+            headers["x-retry-num"] = str(min(attempt, len(self.schedule_s)) - 1)
+            headers["x-retry-reason"] = _REASONS.get(last_reason, "unknown_error")
         return headers
