@@ -48,6 +48,7 @@ class Plain:
     schedule_s: tuple[float, ...] = (0.0, 600.0, 6000.0)
     jitter: float = 0.1
     timeout_s: float = 20.0
+    shares_secret: bool = False
     honours_retry_after: bool = True
     disables_on_gone: bool = True
 

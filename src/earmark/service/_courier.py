@@ -186,7 +186,7 @@ class Courier:
     def _attempt(self, form: WebhookFormat, row: sa.RowMapping, body: bytes) -> _Outcome:
         now, start = time.time(), time.monotonic()
         headers = form.headers(
-            secret=row["secret"] if row["dialect"] == "native" else row["webhook_secret"],
+            secret=row["webhook_secret"] if form.shares_secret else row["secret"],
             delivery_id=row["id"],
             attempt=row["attempts"] + 1,
             last_reason=self._last_reason(row),

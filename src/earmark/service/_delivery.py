@@ -28,6 +28,10 @@ class WebhookFormat(Protocol):
         """Seconds that a receiver has to answer."""
 
     @property
+    def shares_secret(self) -> bool:
+        """Whether all of a tenant's webhooks are signed with the tenant's one secret."""
+
+    @property
     def honours_retry_after(self) -> bool:
         """Whether a receiver may ask for a later attempt (``Retry-After``)."""
 
