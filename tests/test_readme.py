@@ -1,24 +1,38 @@
 """The code blocks of the README and the first pages of the docs run as they stand.
 
 ``console`` blocks hold commands behind ``$ ``, ``python`` blocks whole programs; both find a
-meeting.wav in the current folder. ``sh`` blocks install, which a test cannot: the verbs they name
-must exist.
+meeting.wav in the current folder. ``earmark serve`` is started, and has to become ready and to end
+well. Other blocks that name the address and key of a server get those of one that is running.
+``sh`` blocks install, which a test cannot: the verbs they name must exist.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from server import running
+
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/index.md", "docs/quickstart.md", "docs/errors.md", "docs/settings.md")
+PAGES = (
+    "README.md",
+    "docs/index.md",
+    "docs/quickstart.md",
+    "docs/python.md",
+    "docs/errors.md",
+    "docs/settings.md",
+)
+ADDRESS, KEY = "http://127.0.0.1:8000", "em_…"
+FIRST_START: dict[str, str | None] = {"EARMARK_BOOTSTRAP_KEY": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,22 +68,58 @@ def desk(tmp_path: Path, sample_wav: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("EARMARK_OFFLINE", "true")
+    monkeypatch.setenv("EARMARK_DATA_DIR", str(tmp_path / "data"))
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[tuple[str, str]]:
+    """Where a server listens that was started for the first time, and the key that it printed."""
+    with running(tmp_path_factory.mktemp("served"), settings=FIRST_START) as server:
+        yield server.url, _printed_key(server.said)
+
+
+def _printed_key(said: str) -> str:
+    found = re.search(r"^ +(em_\S+)$", said, re.MULTILINE)
+    assert found is not None, said
+    return found[1]
+
+
+def _at_home(block: Block, request: pytest.FixtureRequest) -> str:
+    """The text of a block, with the server that it names replaced by one that is there."""
+    if ADDRESS not in block.text:
+        return block.text
+    url, key = request.getfixturevalue("served")
+    assert KEY in block.text, f"{block.where} has no {KEY} to be replaced"
+    return block.text.replace(ADDRESS, url).replace(KEY, key)
+
+
 @pytest.mark.parametrize("block", _of("console"), ids=lambda block: block.where)
-def test_commands_run(block: Block, desk: Path) -> None:
-    commands = re.findall(r"^\$ (.+)$", block.text, re.MULTILINE)
+def test_commands_run(block: Block, desk: Path, request: pytest.FixtureRequest) -> None:
+    commands = re.findall(r"^\$ (.+)$", _at_home(block, request), re.MULTILINE)
     assert commands
     for command in commands:
+        if command.startswith("earmark serve"):
+            _serve(command, desk)
+            continue
         run = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
         assert run.returncode == 0, f"{command}\n{run.stdout}\n{run.stderr}"
         assert run.stdout or "--output" in command, command
 
 
+def _serve(command: str, desk: Path) -> None:
+    options = shlex.split(command)[2:]
+    with running(desk / "served", *options, settings=FIRST_START) as server:
+        assert _printed_key(server.said)
+        assert server.stop() == 0, server.log
+
+
 @pytest.mark.parametrize("block", _of("python"), ids=lambda block: block.where)
-def test_programs_run(block: Block, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    exec(compile(block.text, block.where, "exec"), {"__name__": "__main__"})
+def test_programs_run(
+    block: Block, desk: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = compile(_at_home(block, request), block.where, "exec")
+    exec(program, {"__name__": "__main__"})
     if "print(" in block.text:
         assert capsys.readouterr().out
 
@@ -88,8 +138,15 @@ def test_the_verbs_of_the_makefile_exist() -> None:
 
 
 def test_every_block_is_of_a_known_language() -> None:
-    assert {block.language for block in BLOCKS} <= {"bash", "console", "python", "sh", "text"}
+    known = {"bash", "console", "json", "python", "sh", "text"}
+    assert {block.language for block in BLOCKS} <= known
 
 
 def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 120
+
+
+def test_the_pages_that_the_readme_names_are_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).is_file()] == []
