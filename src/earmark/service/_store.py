@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Self
 
-from earmark.service._secret import read_secret
+from earmark.service._secret import keyed_hash, read_secret
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database, migrate
+from earmark.storage import Blobs, Database, installation, migrate
 
 __all__ = ["Store"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,12 +33,16 @@ class Store:
         """
         database = Database.open(settings)
         migrate(database)
-        return cls(
-            settings=settings,
-            database=database,
-            blobs=Blobs.open(settings),
-            secret=read_secret(settings),
-        )
+        secret = read_secret(settings)
+        mark = keyed_hash(secret, "installation", b"").hex()
+        with database.write() as connection:
+            same = installation.settle(connection, "secret", mark) == mark
+        if not same:
+            _log.warning(
+                "This database was set up with another secret, so keys made with that one are"
+                " unknown here: give every machine the same EARMARK_SECRET_KEY."
+            )
+        return cls(settings=settings, database=database, blobs=Blobs.open(settings), secret=secret)
 
     def close(self) -> None:
         self.database.close()

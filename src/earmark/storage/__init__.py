@@ -5,6 +5,7 @@ from __future__ import annotations
 from earmark.storage import _census as census
 from earmark.storage import _executors as executors
 from earmark.storage import _idempotency as idempotency
+from earmark.storage import _installation as installation
 from earmark.storage import _jobs as jobs
 from earmark.storage import _keys as keys
 from earmark.storage import _media as media
@@ -28,6 +29,7 @@ __all__ = [
     "executors",
     "idempotency",
     "insert_new",
+    "installation",
     "jobs",
     "keys",
     "media",

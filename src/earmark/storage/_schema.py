@@ -13,6 +13,7 @@ __all__ = [
     "deliveries",
     "executors",
     "idempotency",
+    "installation",
     "jobs",
     "media",
     "metadata",
@@ -38,6 +39,13 @@ _Time: sa.Double[float] = sa.Double()
 def _tenant() -> sa.Column[str]:
     return sa.Column("tenant_id", _Id, sa.ForeignKey("tenants.id"), nullable=False)
 
+
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+)
 
 tenants = sa.Table(
     "tenants",

@@ -22,6 +22,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_executors"),
     )
     op.create_table(
+        "installation",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("value", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_installation"),
+    )
+    op.create_table(
         "tenants",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
