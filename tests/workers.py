@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import numpy as np
 import psutil
 import sqlalchemy as sa
 
+from callers import new_caller
 from earmark.service import Caller, Job, JobKind, JobOptions, JobState, Service, Submission
 from earmark.settings import Settings
+from earmark.storage import executors
 from earmark.storage import jobs as rows
-from earmark.storage._schema import deliveries, executors, jobs
+from earmark.storage._schema import deliveries, jobs
 from server import Server, started, until
-from callers import new_caller
 
 __all__ = ["Works", "engines_of", "open_works", "sound"]
 
@@ -56,7 +57,7 @@ class Works:
         *,
         caller: Caller | None = None,
         kind: JobKind = JobKind.DIARIZE,
-        options: JobOptions = JobOptions(),
+        options: JobOptions | None = None,
         name: str | None = "call.wav",
         webhook: str | None = HOOK,
     ) -> str:
@@ -72,7 +73,7 @@ class Works:
         submission = Submission(
             dialect="native",
             kind=kind,
-            options=options,
+            options=options or JobOptions(),
             media=media,
             url=recording if isinstance(recording, str) else None,
             name=name,
@@ -113,10 +114,18 @@ class Works:
             found = connection.execute(sa.select(deliveries.c.job_id, deliveries.c.event))
             return [(row.job_id, row.event) for row in found]
 
-    def executors(self) -> set[str]:
-        """Who counts as a worker."""
+    def executors(self) -> dict[str, int]:
+        """Who counts as a worker, and the ids of their processes."""
         with self.service.store.database.read() as connection:
-            return set(connection.scalars(sa.select(executors.c.id)))
+            return {row["id"]: row["pid"] for row in executors.listing(connection)}
+
+    def living(self, pids: Collection[int]) -> bool:
+        """Whether all these processes have signed in as workers."""
+        return set(pids) <= set(self.executors().values())
+
+    def runner(self, job_id: str) -> int | None:
+        """The process that runs a job."""
+        return self.executors().get(self.row(job_id)["executor_id"])
 
     def unfinished(self) -> int:
         """How many jobs are not over."""
@@ -147,9 +156,7 @@ class Works:
 
 
 @contextmanager
-def open_works(
-    data_dir: Path, database_url: str | None = None, **settings: Any
-) -> Iterator[Works]:
+def open_works(data_dir: Path, database_url: str | None = None, **settings: Any) -> Iterator[Works]:
     """An installation without workers; those that a test starts are killed in the end."""
     known: Mapping[str, Any] = {
         "data_dir": data_dir,

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,9 +96,7 @@ def test_a_death_is_noticed_and_the_engine_replaced(
             os.kill(engine.pid, by)
 
     with (tmp_path / "long.wav").open("rb") as file, pytest.raises(EngineDied, match=by.name):
-        engine.run(
-            file, kind=JobKind.DIARIZE, options=JobOptions(), name=None, on_progress=kill
-        )
+        engine.run(file, kind=JobKind.DIARIZE, options=JobOptions(), name=None, on_progress=kill)
     engine.start()
     assert run(engine, sample_wav).audio_s == 30.0
 
@@ -118,9 +115,7 @@ def test_stop_ends_what_it_does_and_all_its_processes(
         engine.stop()
 
     with (tmp_path / "long.wav").open("rb") as file, pytest.raises(EngineStopped):
-        engine.run(
-            file, kind=JobKind.DIARIZE, options=JobOptions(), name=None, on_progress=stop
-        )
+        engine.run(file, kind=JobKind.DIARIZE, options=JobOptions(), name=None, on_progress=stop)
     assert len(family) >= 2, "the decoder was to be a process of its own"
     assert not psutil.wait_procs(family, timeout=10)[1]
     engine.start()
@@ -134,9 +129,7 @@ def test_a_request_to_end_is_for_the_worker_alone(engine: Engine, sample_wav: Pa
     assert run(engine, sample_wav).audio_s == 30.0
 
 
-def test_an_engine_sees_no_secret(
-    monkeypatch: pytest.MonkeyPatch, models_dir: Path
-) -> None:
+def test_an_engine_sees_no_secret(monkeypatch: pytest.MonkeyPatch, models_dir: Path) -> None:
     monkeypatch.setenv("EARMARK_SECRET_KEY", "s" * 32)
     monkeypatch.setenv("EARMARK_DATABASE_URL", "postgresql://me:secret@host/db")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -188,14 +181,8 @@ def test_engines_share_the_cores(models_dir: Path, sample_wav: Path) -> None:
     try:
         pair = [engines.take(), engines.take()]
         assert engines.idle == 0
-        threads = [
-            threading.Thread(target=lambda each=each: answers.append(run(each, sample_wav).document))
-            for each in pair
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor() as pool:
+            answers += pool.map(lambda engine: run(engine, sample_wav).document, pair)
         engines.give_back(pair[0])
         answers.append(run(pair[1], sample_wav).document)
         engines.give_back(pair[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ import psutil
 import pytest
 
 from earmark.service import JobState
-from earmark.storage import executors
 from earmark.storage import jobs as rows
 from raw_server import RawServer, serve
 from server import Server, until
@@ -35,23 +33,16 @@ def assert_done_once(works: Works, *job_ids: str) -> None:
 
 def runner(works: Works, job_id: str, *workers: Server) -> tuple[Server, Server]:
     """Of two workers the one that runs a job, and the other."""
-    pid = _pid_of(works, str(works.row(job_id)["executor_id"]))
+    pid = works.runner(job_id)
     first, second = sorted(workers, key=lambda worker: worker.process.pid != pid)
     assert first.process.pid == pid
     return first, second
 
 
-def _pid_of(works: Works, executor_id: str) -> int:
-    with works.service.store.database.read() as connection:
-        return next(
-            int(row["pid"]) for row in executors.listing(connection) if row["id"] == executor_id
-        )
-
-
 def two_workers(works: Works) -> tuple[Server, Server]:
     """Two workers that are both there."""
     pair = works.worker(), works.worker()
-    until(lambda: len(works.executors()) == 2, what="two workers")
+    until(lambda: works.living([each.process.pid for each in pair]), what="two workers")
     return pair
 
 
@@ -122,7 +113,9 @@ def test_what_was_analysed_before_the_end_was_noted_is_not_analysed_again(
         rows.update(connection, job_id, {"stage": "storing"})  # and nobody else may, meanwhile
         results.unlink()
         until(
-            lambda: works.durable("SELECT 1 FROM {}operation_outputs WHERE function_name='analyse'"),
+            lambda: works.durable(
+                "SELECT 1 FROM {}operation_outputs WHERE function_name='analyse'"
+            ),
             what="the step to be noted",
         )
         first.kill()
@@ -139,9 +132,7 @@ def test_a_worker_that_was_only_slow_does_no_harm(works: Works, sample_wav: Path
     stopped = [psutil.Process(slow.process.pid), *engines_of(slow.process.pid)]
     for process in stopped:
         process.suspend()
-    until(
-        lambda: runner_pid(works, job_id) == other.process.pid, what="the other one to take over"
-    )
+    until(lambda: works.runner(job_id) == other.process.pid, what="the other one to take over")
     for process in stopped:
         process.resume()
     assert_done_once(works, job_id)
@@ -152,21 +143,16 @@ def test_a_worker_that_was_only_slow_does_no_harm(works: Works, sample_wav: Path
     assert len(works.executors()) == 2
 
 
-def runner_pid(works: Works, job_id: str) -> int | None:
-    executor_id = works.row(job_id)["executor_id"]
-    return None if executor_id is None else _pid_of(works, executor_id)
-
-
-def test_a_job_whose_workers_die_again_and_again_is_given_up(
+def test_a_recording_that_worker_after_worker_dies_of_is_given_up(
     works: Works, sample_wav: Path
 ) -> None:
     job_id = works.submit(sound(sample_wav, 300))
-    for attempt in range(1, 6):
-        worker = works.worker()
-        until(lambda attempt=attempt: works.row(job_id)["attempts"] == attempt, what="a beginning")
-        worker.process.send_signal(signal.SIGKILL)
-        worker.process.wait()
-    works.worker()
+    pair = two_workers(works)
+    works.wait_for_stage(job_id, "analysing", 5)
+    with works.service.store.database.write() as connection:
+        rows.update(connection, job_id, {"attempts": 10})  # as if nine had died
+    first, _ = runner(works, job_id, *pair)
+    first.kill()
     (job,) = works.wait(job_id)
     assert job.state is JobState.FAILED
     assert job.error is not None

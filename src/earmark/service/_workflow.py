@@ -38,7 +38,7 @@ __all__ = ["Run", "Workflow"]
 _log = logging.getLogger(__name__)
 
 _DEATHS = 2  # of its decoder or engine, after which a recording is not tried again
-_BEGINNINGS = 5  # by workers that died, after which it is not begun again
+_BEGINNINGS = 10  # of its analysis by workers that died, after which it is not begun again
 _FETCHES = 4
 _FETCH_PAUSE_S = 2.0
 _GIVE_UP_S = 24 * 3600.0  # after which a job is not put off any more
@@ -54,7 +54,8 @@ _DEFECT = JobError(
 _FATAL = JobError(
     kind=JobPoisoned.kind,
     code=JobPoisoned.code,
-    message=f"The job was begun {_BEGINNINGS} times by workers that died: it is not begun again.",
+    message=f"The recording was begun {_BEGINNINGS} times by workers that died while they analysed"
+    " it, and is not begun again.",
 )
 
 
@@ -248,7 +249,11 @@ class Workflow:
             return True
 
     def _open(self, media: Media) -> BinaryIO:
-        return self._store.blobs.open_file(media.blob)
+        try:
+            return self._store.blobs.open_file(media.blob)
+        except NotFound:
+            self._store.blobs.check()  # nothing is found in a store that is away
+            raise
 
     def _insist(self, run: Run, act: Callable[[], None]) -> None:
         """Do what storage may refuse for a moment, a few times."""

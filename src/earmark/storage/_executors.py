@@ -48,7 +48,8 @@ def adopt(
     """Give to this executor running jobs that nobody runs, the oldest first; their ids.
 
     Nobody runs the jobs of ``dead`` executors, of executors without a row, and of this executor
-    itself when they are not among those that it is ``busy`` with.
+    itself when they are not among those that it is ``busy`` with. An attempt is counted for those
+    that had come to be analysed.
     """
     orphaned = (
         jobs.c.executor_id.is_(None)
@@ -57,6 +58,8 @@ def adopt(
         | ((jobs.c.executor_id == executor_id) & jobs.c.id.not_in(busy))
     )
     lost = (jobs.c.state == "running") & orphaned
+    # Who died before the recording was in an engine's hands did not die of it.
+    begun = sa.case((jobs.c.stage == "fetching", 0), else_=1)
     found = connection.scalars(
         sa.select(jobs.c.id).where(lost).order_by(jobs.c.seq).limit(limit)
     ).all()
@@ -66,7 +69,12 @@ def adopt(
         changed = connection.execute(
             jobs.update()
             .where(jobs.c.id == job_id, lost)
-            .values(executor_id=executor_id, attempts=jobs.c.attempts + 1, updated_at=now)
+            .values(
+                executor_id=executor_id,
+                attempts=jobs.c.attempts + begun,
+                stage="fetching",
+                updated_at=now,
+            )
         )
         if changed.rowcount == 1:
             adopted.append(job_id)
