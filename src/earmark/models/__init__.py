@@ -8,6 +8,11 @@ Names are loaded when first used: the catalogue and the store need neither NumPy
 
 from __future__ import annotations
 
+import os
+
+# ONNX Runtime reports its use to its maker unless it is told not to before it is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 from importlib import import_module
 from typing import TYPE_CHECKING
 
