@@ -131,7 +131,6 @@ class Durable:
 
     def destroy(self) -> None:
         """Let go of the database; what still runs here comes to nothing."""
-        DBOS.delete_queue(self._queue)
         DBOS.destroy(destroy_registry=True)
 
 

@@ -92,7 +92,10 @@ class Engine:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start the process, unless there is a living one, without waiting until it is ready."""
+        """Start the process, unless there is a living one, without waiting until it is ready.
+
+        Raises `Unavailable` when the system has no room for another process.
+        """
         with self._lock:
             living = self._process is not None and self._process.poll() is None
             if living and not self._stopped:
@@ -165,14 +168,18 @@ class Engine:
     def _spawn(self) -> None:
         ours, its_own = socket.socketpair()
         with its_own:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "earmark.service._engine", str(its_own.fileno())],
-                pass_fds=[its_own.fileno()],
-                env=_environment(),
-                stdin=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is for the worker
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "earmark.service._engine", str(its_own.fileno())],
+                    pass_fds=[its_own.fileno()],
+                    env=_environment(),
+                    stdin=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,  # Ctrl-C is for the worker
+                )
+            except OSError as error:
+                ours.close()
+                raise Unavailable(f"No engine can be started now: {error}.") from error
         self._talk, self._ready = Talk(ours), False
         with contextlib.suppress(OSError):  # it has died at once: who waits for it finds out
             self._talk.say("settings", settings=self._settings)
@@ -255,20 +262,26 @@ class Engines:
             return len(self._idle)
 
     def take(self) -> Engine:
-        """One that has nothing to do; there must be one."""
+        """One that has nothing to do; there must be one.
+
+        Raises `Unavailable` when it has to be started and cannot be.
+        """
         with self._lock:
+            self._idle[-1].start()
             engine = self._idle.pop()
-            engine.start()
             self._share()
         return engine
 
     def give_back(self, engine: Engine) -> None:
         """Have one back that is done, and start it again if it is dead."""
-        if not self._closed:
-            engine.start()
         with self._lock:
             self._idle.append(engine)
             self._share()
+        if not self._closed:
+            try:
+                engine.start()
+            except Unavailable as error:
+                _log.warning("%s", error)  # whoever takes it next tries again
 
     def _share(self) -> None:
         """Deal out the threads: one recording gets all, several do not fight for the cores."""

@@ -93,7 +93,7 @@ class Worker:
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(1.0)  # it may be waiting for a database that is away
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._engines.close()
         try:
