@@ -53,11 +53,6 @@ class Queue:
             row = rows.fetch(connection, job_id) if taken else None
         return None if row is None else job_of(row)
 
-    def orphans(self, live: Collection[str]) -> list[str]:
-        """The running jobs whose executor is none of the ``live`` ones."""
-        with self._store.database.read() as connection:
-            return rows.orphans(connection, live)
-
     def running(self, executor_id: str, job_ids: Collection[str]) -> set[str]:
         """Which of these jobs are (still) this executor's to run."""
         with self._store.database.read() as connection:

@@ -21,7 +21,6 @@ __all__ = [
     "insert",
     "known_result",
     "listing",
-    "orphans",
     "update",
 ]
 
@@ -143,13 +142,6 @@ def claim(connection: sa.Connection, executor_id: str, now: float) -> Row | None
         return None
     connection.execute(tenants.update().where(tenants.c.id == tenant_id).values(served_at=now))
     return fetch(connection, job_id)
-
-
-def orphans(connection: sa.Connection, live: Collection[str]) -> list[str]:
-    """Jobs that run nowhere: their executor is none of the ``live`` ones."""
-    lost = jobs.c.executor_id.is_(None) | jobs.c.executor_id.not_in(live)
-    query = sa.select(jobs.c.id).where(jobs.c.state == "running", lost).order_by(jobs.c.seq)
-    return list(connection.scalars(query))
 
 
 def known_result(connection: sa.Connection, tenant_id: str, cache_key: str) -> Row | None:
