@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -50,7 +51,7 @@ class HttpServer:
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="auto",  # httptools where it is installed
+                http=_protocol(),
                 ws="websockets-sansio",
                 lifespan="off",
                 log_config=None,
@@ -76,6 +77,15 @@ class HttpServer:
         self._server.config.timeout_graceful_shutdown = grace_s  # type: ignore[assignment] # any number
         self._server.should_exit = True
         await self.serving
+
+
+def _protocol() -> type[asyncio.Protocol] | Literal["h11"]:
+    """What reads requests: httptools where it is installed; both bound the headers."""
+    try:
+        from earmark.server._protocol import BoundedProtocol
+    except ImportError:
+        return "h11"
+    return BoundedProtocol
 
 
 class _Uvicorn(uvicorn.Server):
