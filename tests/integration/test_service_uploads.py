@@ -27,6 +27,7 @@ from earmark.service._uploads import MAX_PARTS, PART_BYTES, Part
 from earmark.settings import Settings
 from earmark.storage import Blobs, Database, sweep_orphans
 from earmark.storage._schema import uploads as table
+from earmark.storage._uploads import parts
 
 _HOUR = 3600.0
 _MIB = 1 << 20
@@ -333,6 +334,19 @@ def test_what_is_anothers_is_as_if_it_were_not_there(
             use("unknown")
         assert str(foreign.value).replace(upload_id, "unknown") == str(unknown.value)
     assert len(uploads.get(caller, upload_id).received) == 3
+
+
+def test_what_is_anothers_takes_no_longer_than_what_is_not_there(
+    uploads: Uploads, caller: Caller, store: Store
+) -> None:
+    upload = uploads.create(caller, size=len(_DATA), part_size=1)
+    for number in range(1, len(_DATA) + 1):
+        with uploads.part(caller, upload.id, number) as writer:
+            writer.write(_DATA[:1])
+            writer.commit()
+    with store.database.read() as connection:
+        assert len(parts(connection, [upload.id], caller.tenant_id)) == len(_DATA)
+        assert not parts(connection, [upload.id], new_caller(store, "stranger").tenant_id)
 
 
 def test_a_key_without_the_scope_opens_nothing(uploads: Uploads, store: Store) -> None:

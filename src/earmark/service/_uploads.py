@@ -278,9 +278,10 @@ def _upload(
     connection: sa.Connection, caller: Caller, upload_id: str, *, lock: bool = False
 ) -> Upload:
     if lock:
-        rows.lock(connection, upload_id)
+        rows.lock(connection, upload_id, caller.tenant_id)
     # The parts first: one that is complete has none, and must not look like one that lacks all.
-    parts = rows.parts(connection, [upload_id])
+    # Only the caller's: a foreign upload with many would take longer than an unknown one.
+    parts = rows.parts(connection, [upload_id], caller.tenant_id)
     row = rows.fetch(connection, upload_id, caller.tenant_id, now=time.time())
     if row is None:
         raise NotFound(f"There is no upload {upload_id!r}.")

@@ -35,15 +35,19 @@ def fetch(
     return connection.execute(query).mappings().one_or_none()
 
 
-def lock(connection: sa.Connection, upload_id: str) -> None:
-    """Keep the upload and its parts from being changed until the transaction ends."""
-    query = sa.select(uploads.c.id).where(uploads.c.id == upload_id)
+def lock(connection: sa.Connection, upload_id: str, tenant_id: str) -> None:
+    """Keep the tenant's upload and its parts from being changed until the transaction ends."""
+    query = sa.select(uploads.c.id).filter_by(id=upload_id, tenant_id=tenant_id)
     connection.execute(query.with_for_update())
 
 
-def parts(connection: sa.Connection, upload_ids: Collection[str]) -> Sequence[sa.RowMapping]:
-    """The parts that have come, in the order of their numbers."""
+def parts(
+    connection: sa.Connection, upload_ids: Collection[str], tenant_id: str | None = None
+) -> Sequence[sa.RowMapping]:
+    """The parts that have come, in the order of their numbers; of the tenant's uploads alone."""
     query = upload_parts.select().where(upload_parts.c.upload_id.in_(upload_ids))
+    if tenant_id is not None:
+        query = query.join(uploads).where(uploads.c.tenant_id == tenant_id)
     ordered = query.order_by(upload_parts.c.upload_id, upload_parts.c.number)
     return connection.execute(ordered).mappings().all()
 
