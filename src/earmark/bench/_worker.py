@@ -59,6 +59,8 @@ class Worker:
             text=True,
             encoding="utf-8",
             env=dict(self.environment),
+            # Linux shares a busy machine out by session, and the server's engines have their own.
+            start_new_session=True,
         )
         self.ready = self._ask(self.setup)
         self.load_s = time.perf_counter() - started
