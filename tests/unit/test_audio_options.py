@@ -80,6 +80,7 @@ def test_a_mono_recording_has_only_channel_0() -> None:
         (float("nan"), None),
         (float("inf"), None),
         (None, float("inf")),
+        (1e308, None),  # finite, and infinitely many samples
     ],
 )
 def test_a_bad_range_is_refused(start: float | None, end: float | None) -> None:

@@ -62,6 +62,7 @@ def test_channels_are_numbers_separated_by_commas(channels: str) -> None:
     [
         ({"range_from": "-0.1"}, "greater_than_equal"),
         ({"range_from": "nan"}, "finite_number"),
+        ({"range_from": "1e308"}, "less_than_equal"),
         ({"range_to": "inf"}, "finite_number"),
         ({"range_to": "0"}, "greater_than"),
         ({"range_to": ""}, "float_parsing"),

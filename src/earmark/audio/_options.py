@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ Channels = str | Sequence[int]
 """``mix`` (the average of all), ``mix:0,2`` (of those), ``split``, or indices of some to split."""
 
 OnDamage = Literal["error", "warn"]
+
+_LATEST_S = 1e9  # thirty years: what is far beyond cannot be counted in samples
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,11 +90,13 @@ def choose_channels(channels: Channels, available: int) -> Selection:
 def check_range(start: float | None, end: float | None) -> None:
     """Check a range in seconds.
 
-    Raises :class:`InvalidOption` unless 0 <= start < end, both finite.
+    Raises :class:`InvalidOption` unless 0 <= start < end <= 1e9.
     """
     for name, value in (("start", start), ("end", end)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise InvalidOption(f"{name}={value!r} has to be a number of seconds from 0 up.")
+        if value is not None and not 0 <= value <= _LATEST_S:
+            raise InvalidOption(
+                f"{name}={value!r} has to be a number of seconds from 0 to {_LATEST_S:.0f}."
+            )
     if end is not None and (start or 0.0) >= end:
         raise InvalidOption(f"start={start or 0.0!r} has to be before end={end!r} (seconds).")
 

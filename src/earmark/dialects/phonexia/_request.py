@@ -23,8 +23,8 @@ class Selection(BaseModel):
 
     channel_mode: Literal["split", "mix"] = "split"
     channels: Annotated[str, Field(max_length=1000, pattern=r"^([0-9]{1,9}(,[0-9]{1,9})*)?$")] = ""
-    range_from: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    range_to: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    range_from: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
+    range_to: Annotated[float | None, Field(gt=0, le=1e9, allow_inf_nan=False)] = None
 
     @property
     def indices(self) -> tuple[int, ...]:
