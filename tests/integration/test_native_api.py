@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from earmark.dialects._http import MAX_JSON_BYTES
 from earmark.diarization import FORMATS, Diarization, SpeechActivity
 from earmark.service import Scope
 from server import Server, running, until
@@ -271,7 +272,8 @@ def _json_value(value: str) -> object:
         ),
         (b"{}", {"Content-Type": "application/json"}, 422),
         (b'{"media": "unknown"}', {"Content-Type": "application/json"}, 404),
-        (b" " * 300_000, {"Content-Type": "application/json"}, 422),
+        (b" " * MAX_JSON_BYTES, {"Content-Type": "application/json"}, 422),
+        (b" " * (MAX_JSON_BYTES + 1), {"Content-Type": "application/json"}, 413),
         (b"RIFF", {"Content-Type": "audio/wav"}, 415),
         (b"--x--", {"Content-Type": "multipart/form-data; boundary=x"}, 422),
     ],
@@ -282,6 +284,33 @@ def test_a_body_that_is_none_is_refused(
     answer = http.post("/diarizations", content=content, headers=headers)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/diarizations"),
+        ("POST", "/uploads"),
+        ("POST", "/webhooks"),
+        ("PATCH", "/webhooks/1"),
+        ("PATCH", "/tenant"),
+        ("POST", "/keys"),
+    ],
+)
+def test_a_body_without_end_is_refused_before_it_is_gathered(
+    method: str, path: str, http: httpx.Client, server: Server
+) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b'"'
+        for _ in range(1 << 16):  # 4 GiB: more than the test would live to send
+            yield b"a" * (64 << 10)
+
+    headers = {"Content-Type": "application/json"}
+    with httpx.Client(base_url=server.url + API, trust_env=False) as stranger:
+        answer = stranger.request(method, path, content=endless(), headers=headers)
+        _refused(answer, 401, "key.unknown")
+    answer = http.request(method, path, content=endless(), headers=headers)
+    assert f"at most {MAX_JSON_BYTES} bytes" in _refused(answer, 413, "http.too_large")
 
 
 def test_a_list_goes_on_where_its_cursor_says(http: httpx.Client, diarized: dict[str, Any]) -> None:
@@ -359,6 +388,31 @@ def test_a_foreign_id_answers_as_an_unknown_one(idle: Server) -> None:
         assert http.get("/jobs").json()["total"] == 0
 
 
+def test_a_token_is_told_once_though_the_request_comes_twice(idle: Server) -> None:
+    key = {"Idempotency-Key": "one key"}
+    asked = {"name": "page", "scopes": ["live"]}
+    with _client(idle, idle.new_key("replays", [Scope.ADMIN])) as http:
+        made = http.post("/keys", json=asked, headers=key)
+        again = http.post("/keys", json=asked, headers=key)
+        assert again.status_code == made.status_code == 201
+        assert "idempotency-replayed" not in made.headers
+        assert again.headers["idempotency-replayed"] == "true"
+        assert again.json() == made.json() | {"token": None}
+        assert len(http.get("/keys").json()["items"]) == 2
+
+
+def test_webhooks_come_in_parts(idle: Server) -> None:
+    with _client(idle, idle.new_key("hooked")) as http:
+        made = [
+            http.post("/webhooks", json={"url": f"https://example.com/{number}"}).json()["id"]
+            for number in range(3)
+        ]
+        first = http.get("/webhooks", params={"limit": 2}).json()
+        rest = http.get("/webhooks", params={"limit": 2, "cursor": first["cursor"]}).json()
+    assert [each["id"] for each in first["items"] + rest["items"]] == made[::-1]
+    assert (first["total"], rest["cursor"]) == (3, None)
+
+
 def test_keys_and_their_scopes(idle: Server) -> None:
     with _client(idle, idle.new_key("scopes", [Scope.ADMIN])) as http:
         made = http.post("/keys", json={"name": "page", "scopes": ["live"]}).json()
@@ -411,8 +465,13 @@ def test_too_many_requests_are_told_when_to_come_again(idle: Server) -> None:
         assert http.get("/jobs").status_code == 200  # another route
 
 
-def test_what_is_nowhere_is_a_problem_too(http: httpx.Client) -> None:
-    _refused(http.get("/nothing"), 404, "http.not_found")
+@pytest.mark.parametrize("path", ["", "/", "/nothing", "/jobs/", "/jobs/1%0A2/3", "/%0A"])
+def test_what_is_nowhere_is_a_problem_too(path: str, server: Server) -> None:
+    with server.client() as client:
+        _refused(client.get(API + path), 404, "http.not_found")
+
+
+def test_what_is_not_done_is_a_problem_too(http: httpx.Client) -> None:
     wrong = http.delete("/limits")
     _refused(wrong, 405, "http.method")
     assert wrong.headers["allow"] == "GET"

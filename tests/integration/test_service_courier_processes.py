@@ -134,7 +134,7 @@ def test_a_receiver_that_hangs_keeps_no_others_waiting(desk: Desk) -> None:
         assert other.over(other.end_job(server.url())).state is DeliveryState.DELIVERED
         assert len(hanging.requests) == 4
         assert {desk.look(each).attempt_count for each in stuck} == {0}
-        for webhook in desk.service.webhooks.list(desk.caller):
+        for webhook in desk.service.webhooks.list(desk.caller, limit=200).items:
             desk.service.webhooks.enable(desk.caller, webhook.id, enabled=False)
 
 
@@ -149,7 +149,7 @@ def test_a_tenant_whose_receivers_all_hang_keeps_no_others_waiting(desk: Desk) -
         until(lambda: len(hanging.requests) >= 16)
         assert other.over(other.end_job(server.url())).state is DeliveryState.DELIVERED
         assert len(hanging.requests) == 16
-        for webhook in desk.service.webhooks.list(desk.caller):
+        for webhook in desk.service.webhooks.list(desk.caller, limit=200).items:
             desk.service.webhooks.enable(desk.caller, webhook.id, enabled=False)
 
 

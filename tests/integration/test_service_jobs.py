@@ -198,7 +198,9 @@ def test_pages_follow_one_another_while_jobs_arrive(store: Store, jobs: Jobs) ->
     assert [job.id for job in jobs.list(caller, limit=2, offset=8).items] == ids[:1]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "%%%", "AAAA", "A" * 100])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "%%%", "AAAA", "A" * 100, "gAAAAAAAAAA", "__________8"]
+)
 def test_a_cursor_is_one_of_ours(store: Store, jobs: Jobs, cursor: str) -> None:
     with pytest.raises(InvalidOption, match="cursor"):
         jobs.list(caller_of(store), cursor=cursor)

@@ -67,7 +67,7 @@ def test_lists_hold_the_tenants_own(desk: Desk) -> None:
     webhooks, other = desk.service.webhooks, desk.also()
     mine, theirs = desk.end_job(URL), other.end_job(URL)
     assert mine.webhook_id != theirs.webhook_id
-    assert [each.id for each in webhooks.list(desk.caller)] == [mine.webhook_id]
+    assert [each.id for each in webhooks.list(desk.caller).items] == [mine.webhook_id]
     assert webhooks.deliveries(desk.caller).items == (mine,)
     assert webhooks.deliveries(desk.caller).total == 1
     for found in (
@@ -88,7 +88,7 @@ def test_an_address_has_one_webhook_with_a_secret_that_stays(desk: Desk) -> None
         webhooks.ensure(desk.also().caller, dialect="native", url=URL),
     ]
     assert len({each.secret for each in (made, *others)}) == 4
-    assert webhooks.list(desk.caller) == (made, *others[:2])
+    assert webhooks.list(desk.caller).items == (others[1], others[0], made)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_address_has_one_webhook_with_a_secret_that_stays(desk: Desk) -> None
 def test_addresses_that_nothing_is_sent_to(desk: Desk, url: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         desk.service.webhooks.ensure(desk.caller, dialect="native", url=url)
-    assert desk.service.webhooks.list(desk.caller) == ()
+    assert desk.service.webhooks.list(desk.caller).items == ()
 
 
 def test_a_server_that_connects_to_nothing(desk: Desk) -> None:
@@ -149,6 +149,23 @@ def test_deliveries_come_in_pages_newest_first(desk: Desk) -> None:
     assert len(seen) == 7
 
 
+def test_webhooks_come_in_pages_newest_first(desk: Desk) -> None:
+    webhooks = desk.service.webhooks
+    made = [
+        webhooks.ensure(desk.caller, dialect="native", url=f"{URL}?{number}") for number in range(5)
+    ]
+    webhooks.ensure(desk.also().caller, dialect="native", url=URL)
+    seen, cursor = [], None
+    while True:
+        page = webhooks.list(desk.caller, limit=2, cursor=cursor)
+        assert page.total == 5
+        seen += page.items
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert seen == sorted(made, key=lambda each: (each.created_at, each.id), reverse=True)
+
+
 def test_deliveries_of_a_job_a_webhook_or_a_state(desk: Desk) -> None:
     webhooks = desk.service.webhooks
     one, two = desk.end_job(URL), desk.end_job(f"{URL}?2")
@@ -163,6 +180,8 @@ def test_deliveries_of_a_job_a_webhook_or_a_state(desk: Desk) -> None:
 def test_a_cursor_that_is_none(desk: Desk, cursor: str) -> None:
     with pytest.raises(InvalidOption, match="is no cursor"):
         desk.service.webhooks.deliveries(desk.caller, cursor=cursor)
+    with pytest.raises(InvalidOption, match="is no cursor"):
+        desk.service.webhooks.list(desk.caller, cursor=cursor)
 
 
 def test_what_is_deleted_goes_with_its_deliveries(desk: Desk) -> None:

@@ -96,7 +96,9 @@ def _receive(
             request,
             file_field="file",
             open_file=store.open,
+            text_fields=("name",),
             max_field_bytes=max_field_bytes,
+            max_file_bytes=20_000,
             check=check,
         )
     )
@@ -194,7 +196,8 @@ def test_a_refusal_of_the_writer_goes_through() -> None:
     [
         ([PARTS[0], PARTS[0]], "'speakers' twice"),
         ([PARTS[1], PARTS[1]], "'file' twice"),
-        ([("recording", "a.wav", bytes(10_001))], "the field 'file'"),
+        ([("recording", None, bytes(10_001))], "the field 'file'"),
+        ([("name", "a.txt", bytes(10_001))], "longer than 10000 bytes"),
         ([("name", None, b"\xff")], "'name' is not UTF-8"),
         ([(f"f{i}", None, b"") for i in range(101)], "more than 100"),
     ],
@@ -213,8 +216,30 @@ def test_another_content_type_is_refused(content_type: str) -> None:
     request = _request([_body(PARTS)], content_type)
     with pytest.raises(InvalidInput, match="multipart/form-data"):
         asyncio.run(
-            receive_form(request, file_field="f", open_file=Store().open, max_field_bytes=9)
+            receive_form(
+                request,
+                file_field="f",
+                open_file=Store().open,
+                text_fields=(),
+                max_field_bytes=9,
+                max_file_bytes=9,
+            )
         )
+
+
+def test_a_file_in_another_field_is_thrown_away() -> None:
+    stray = ("recording", "a.wav", b"\xff" * 20_000)
+    store = Store()
+    form = _receive([_body([PARTS[0], stray])], store)
+    assert (form.fields, form.media) == ({"speakers": "2", "recording": ""}, None)
+    form = _receive([_body([*PARTS[:2], stray, ("name", "name.txt", b"a text")])], store)
+    assert form.fields == {"speakers": "2", "recording": "", "name": "a text"}
+    assert bytes(store.data) == PARTS[1][2]
+    with pytest.raises(MediaTooLarge, match="the field 'file'") as caught:
+        _receive([_body([("recording", "a.wav", bytes(20_001))])], Store())
+    assert (caught.value.size, caught.value.limit) == (20_001, 20_000)
+    with pytest.raises(InvalidInput, match="'recording' twice"):
+        _receive([_body([stray, stray])], Store())
 
 
 def test_a_raw_body_is_written_as_it_is() -> None:

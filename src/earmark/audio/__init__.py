@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from earmark.audio._audio import Audio
 from earmark.audio._isolated import open_isolated
-from earmark.audio._limits import SAMPLE_RATE
+from earmark.audio._limits import DEMUXERS, SAMPLE_RATE
 from earmark.audio._options import Channels, OnDamage
 from earmark.audio._reader import Source
 from earmark.audio._stream import AudioStream, open_audio, read_audio
 
 __all__ = [
+    "DEMUXERS",
     "SAMPLE_RATE",
     "Audio",
     "AudioStream",

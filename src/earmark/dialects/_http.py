@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from earmark.errors import InvalidInput, RateLimited
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from earmark.service import Allowance, RateLimits
 
 __all__ = [
+    "MAX_JSON_BYTES",
+    "JsonRoute",
     "RateLimitHeaders",
     "absolute_url",
     "announced_bytes",
@@ -28,6 +34,9 @@ __all__ = [
     "key_of",
     "limit_rate",
 ]
+
+MAX_JSON_BYTES = 2 << 20
+"""Longest body that is read whole: fifty voiceprints of 20 000 characters fit in."""
 
 FORM_OVERHEAD_BYTES = 64 << 10
 """How much longer than its file a form may be."""
@@ -59,7 +68,13 @@ def announced_bytes(request: Request, *, form: bool = False) -> int | None:
     return max(0, int(announced) - FORM_OVERHEAD_BYTES) if form else int(announced)
 
 
-def idempotency_of(request: Request, route: str, body_fingerprint: str) -> Idempotency | None:
+def idempotency_of(
+    request: Request,
+    route: str,
+    body_fingerprint: str,
+    *,
+    on_replay: Callable[[], object] = lambda: None,
+) -> Idempotency | None:
     """The promise in the header ``Idempotency-Key``; None without that header.
 
     Raises `InvalidInput` for a key that is empty, longer than 255 characters, or not printable.
@@ -72,7 +87,7 @@ def idempotency_of(request: Request, route: str, body_fingerprint: str) -> Idemp
             f"An Idempotency-Key has 1 to 255 printable ASCII characters, not {key[:300]!r}."
         )
     fingerprint = hashlib.sha256(f"{route}\n{body_fingerprint}".encode()).hexdigest()
-    return Idempotency(key=key, fingerprint=fingerprint)
+    return Idempotency(key=key, fingerprint=fingerprint, on_replay=on_replay)
 
 
 def iso(t: float) -> str:
@@ -96,6 +111,40 @@ def limit_rate(
             retry_after_s=allowance.retry_after_s,
         )
     return allowance
+
+
+class JsonRoute(APIRoute):
+    """A route that answers 413 to a body of more than `MAX_JSON_BYTES` where it is read whole.
+
+    That is by FastAPI, or with ``await request.body()``; what is streamed has limits of its own.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            return await handle(_JsonRequest(request.scope, request.receive))
+
+        return bounded
+
+
+class _JsonRequest(Request):
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            self._check(announced_bytes(self) or 0)
+            body = bytearray()
+            try:
+                async for chunk in self.stream():
+                    body += chunk
+                    self._check(len(body))
+            except ClientDisconnect as error:
+                raise InvalidInput("The connection was closed before the body was read.") from error
+            self._body = bytes(body)
+        return self._body
+
+    def _check(self, size: int) -> None:
+        if size > MAX_JSON_BYTES:  # as the one exception that FastAPI passes on
+            raise HTTPException(413, f"A JSON body has at most {MAX_JSON_BYTES} bytes.")
 
 
 class RateLimitHeaders:

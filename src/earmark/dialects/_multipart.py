@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 import anyio
@@ -16,7 +17,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from earmark.errors import InvalidInput
+from earmark.errors import InvalidInput, MediaTooLarge
 from earmark.service import Media
 
 __all__ = ["Form", "Writer", "receive_body", "receive_form"]
@@ -57,22 +58,28 @@ async def receive_form(
     *,
     file_field: str,
     open_file: Callable[[str | None], Writer[Media]],
+    text_fields: Collection[str],
     max_field_bytes: int,
+    max_file_bytes: int,
     check: Callable[[Mapping[str, str]], object] = dict,
 ) -> Form:
     """Read a multipart form; its one file goes straight into ``open_file(file name)``.
 
-    The parts may come in any order. ``max_field_bytes`` bounds the names and values of all other
-    fields together. ``check(fields)`` may raise before the file is kept.
+    The parts may come in any order. Any other file, unless its name is one of ``text_fields``, is
+    read and thrown away: a field that is empty. ``max_field_bytes`` bounds the names and values of
+    all fields together, ``max_file_bytes`` what is thrown away. ``check(fields)`` may raise before
+    the file is kept.
 
-    Raises `InvalidInput` for what is not such a form, breaks off, or names a field twice, and
-    what the writer and the check raise; nothing is kept then.
+    Raises `InvalidInput` for what is not such a form, breaks off, or names a field twice,
+    `MediaTooLarge`, and what the writer and the check raise; nothing is kept then.
     """
     reader = _Reader(
         boundary=_boundary(request.headers.get("content-type")),
         file_field=file_field,
         open_file=open_file,
+        text_fields=text_fields,
         max_field_bytes=max_field_bytes,
+        max_file_bytes=max_file_bytes,
     )
     try:
         async for block in _blocks(request):
@@ -151,14 +158,19 @@ class _Reader:
         boundary: bytes,
         file_field: str,
         open_file: Callable[[str | None], Writer[Media]],
+        text_fields: Collection[str],
         max_field_bytes: int,
+        max_file_bytes: int,
     ) -> None:
         self._file_field = file_field
         self._open_file = open_file
+        self._text_fields = text_fields
         self._max_field_bytes = max_field_bytes
+        self._max_file_bytes = max_file_bytes
         self._field_bytes = 0
+        self._thrown_bytes = 0
         self._parts: dict[str, bytearray] = {}
-        self._part: bytearray | None = None  # the field that is being read; None: the file
+        self._take: Callable[[bytes], object] = self._throw  # what becomes of the part being read
         self._file: Writer[Media] | None = None
         self._header = (b"", b"")
         self._disposition: bytes | None = None
@@ -232,19 +244,30 @@ class _Reader:
         if len(self._parts) >= MAX_PARTS:
             raise InvalidInput(f"The form has more than {MAX_PARTS} fields.")
         if name == self._file_field:
-            self._part = None
             self._file = self._open_file(_file_name(parameters.get(b"filename", b"")))
+            self._take = self._file.write
         else:
-            self._part = self._parts[name] = bytearray()
             self._count_field_bytes(len(name))
+            self._parts[name] = bytearray()
+            stray = b"filename" in parameters and name not in self._text_fields
+            self._take = self._throw if stray else partial(self._keep, self._parts[name])
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._part is not None:
-            self._count_field_bytes(end - start)
-            self._part += data[start:end]
-        else:
-            assert self._file is not None
-            self._file.write(data[start:end])
+        self._take(data[start:end])
+
+    def _keep(self, value: bytearray, data: bytes) -> None:
+        self._count_field_bytes(len(data))
+        value += data
+
+    def _throw(self, data: bytes) -> None:
+        self._thrown_bytes += len(data)
+        if self._thrown_bytes > self._max_file_bytes:
+            raise MediaTooLarge(
+                f"The form's other files have more than {self._max_file_bytes} bytes; a recording"
+                f" belongs into the field {self._file_field!r}.",
+                size=self._thrown_bytes,
+                limit=self._max_file_bytes,
+            )
 
     def _end(self) -> None:
         self._ended = True

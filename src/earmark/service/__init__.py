@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from earmark.service._addresses import AddressRules as AddressRules
     from earmark.service._courier import Courier as Courier
     from earmark.service._delivery import Attempt as Attempt
     from earmark.service._delivery import Delivery as Delivery
@@ -44,13 +45,17 @@ if TYPE_CHECKING:
     from earmark.service._service import Service as Service
     from earmark.service._store import Store as Store
     from earmark.service._sweeper import Sweeper as Sweeper
+    from earmark.service._tenants import UNCHANGED as UNCHANGED
+    from earmark.service._tenants import Tenant as Tenant
     from earmark.service._tenants import Tenants as Tenants
     from earmark.service._token import generate_token as generate_token
+    from earmark.service._uploads import Upload as Upload
     from earmark.service._uploads import Uploads as Uploads
     from earmark.service._webhooks import Webhooks as Webhooks
     from earmark.service._worker import Worker as Worker
 
 _HOMES = {
+    "_addresses": ("AddressRules",),
     "_courier": ("Courier",),
     "_delivery": ("Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat"),
     "_jobs": ("Jobs",),
@@ -67,15 +72,15 @@ _HOMES = {
     "_service": ("Service",),
     "_store": ("Store",),
     "_sweeper": ("Sweeper",),
-    "_tenants": ("Tenants",),
+    "_tenants": ("UNCHANGED", "Tenant", "Tenants"),
     "_token": ("generate_token",),
-    "_uploads": ("Uploads",),
+    "_uploads": ("Upload", "Uploads"),
     "_webhooks": ("Webhooks",),
     "_worker": ("Worker",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)
+__all__ = sorted(_HOME_OF, key=lambda name: (not name.isupper(), name))
 
 
 def __getattr__(name: str) -> object:

@@ -76,7 +76,7 @@ class Jobs:
                 self._rules.check_url(url)
         job_id, now = str(uuid.uuid4()), time.time()
         with self._store.database.write() as connection:
-            known = earlier(connection, caller, idempotency, job_id, now)
+            known = earlier(connection, caller.tenant_id, idempotency, job_id)
             if known is None:
                 media = submission.media
                 if media is not None and not media_rows.hold(connection, media.id):
@@ -153,14 +153,26 @@ class Jobs:
             )
         return self._store.blobs.get(job.result_blob)
 
-    def cancel(self, caller: Caller, job_id: str, *, dialect: str | None = None) -> Job:
-        """Stop a job, queued or running. Raises `JobFinished` when it was over; twice is fine."""
+    def cancel(
+        self,
+        caller: Caller,
+        job_id: str,
+        *,
+        dialect: str | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Job:
+        """Stop a job, queued or running. Twice is fine.
+
+        Raises `JobFinished` when it was over, and `IdempotencyConflict`.
+        """
         caller.require(Scope.JOBS)
         now = time.time()
         with self._store.database.write() as connection:
             row = rows.fetch(connection, job_id, **_same(caller, dialect, None))
             if row is None:
                 raise _unknown(job_id)
+            if earlier(connection, caller.tenant_id, idempotency, job_id) is not None:
+                return job_of(row)
             state = JobState(row["state"])
             if not state.over and rows.update(
                 connection,
@@ -170,10 +182,12 @@ class Jobs:
             ):
                 note_delivery(connection, row, JobState.CANCELED, now)
             row = rows.fetch(connection, job_id)
-        if row is None:
-            raise _unknown(job_id)
-        if row["state"] != JobState.CANCELED:
-            raise JobFinished(f"The job {job_id} has {row['state']}: there is nothing to cancel.")
+            if row is None:
+                raise _unknown(job_id)
+            if row["state"] != JobState.CANCELED:
+                raise JobFinished(
+                    f"The job {job_id} has {row['state']}: there is nothing to cancel."
+                )
         return job_of(row)
 
     def delete(self, caller: Caller, job_id: str) -> None:
@@ -287,6 +301,7 @@ def _read_cursor(cursor: str) -> int:
         raw = base64.b64decode(cursor + "=", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raw = b""
-    if len(raw) != 8:
+    seq = int.from_bytes(raw, "big")
+    if len(raw) != 8 or seq >= 1 << 63:  # as far as the database counts
         raise InvalidOption(f"{cursor!r} is no cursor: take it from the page before.")
-    return int.from_bytes(raw, "big")
+    return seq

@@ -6,14 +6,16 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 import sqlalchemy as sa
 
 from earmark.errors import InvalidOption, NotFound, Unauthenticated
-from earmark.service._model import Caller, Scope
+from earmark.service._idempotency import earlier
+from earmark.service._model import Caller, Idempotency, Scope
 from earmark.service._secret import keyed_hash
 from earmark.service._store import Store
-from earmark.service._tenants import Tenants, ensure_tenant
+from earmark.service._tenants import Tenant, Tenants, ensure_tenant
 from earmark.service._token import check_token, generate_id, generate_token
 from earmark.storage import keys as rows
 
@@ -79,13 +81,42 @@ class Keys:
         tenant = Tenants(self._store).ensure(self._store.settings.anonymous_tenant or "")
         return Caller(tenant_id=tenant.id, key_id=None, scopes=_ANONYMOUS_SCOPES)
 
-    def create(self, tenant: str, scopes: Iterable[Scope], name: str) -> NewKey:
+    @overload
+    def create(self, tenant: str, scopes: Iterable[Scope], name: str) -> NewKey: ...
+
+    @overload
+    def create(
+        self,
+        tenant: str,
+        scopes: Iterable[Scope],
+        name: str,
+        *,
+        idempotency: Idempotency | None,
+    ) -> Key: ...
+
+    def create(
+        self,
+        tenant: str,
+        scopes: Iterable[Scope],
+        name: str,
+        *,
+        idempotency: Idempotency | None = None,
+    ) -> Key:
         """Make a key for the tenant of this name, and the tenant when there is none.
 
-        Raises `InvalidOption`: no scope, or a name of no or more than 200 characters.
+        It is a `NewKey`, but what an earlier request has made is a `Key`: its token is not known
+        any more.
+        Raises `InvalidOption`: no scope, or a name of no or more than 200 characters; and
+        `IdempotencyConflict`.
         """
         with self._store.database.write() as connection:
-            return self._create(connection, tenant, frozenset(scopes), name, generate_token())
+            owner = ensure_tenant(connection, tenant)
+            made = _new_key(owner, frozenset(scopes), name, generate_token())
+            known = earlier(connection, owner.id, idempotency, made.id)
+            if known is not None:
+                return _found(connection, known)
+            self._insert(connection, made)
+        return made
 
     def list(self, tenant: str | None = None) -> tuple[Key, ...]:
         """All keys, newest first, or those of the tenant of this name."""
@@ -115,55 +146,49 @@ class Keys:
             ) from error
         with self._store.database.write() as connection:
             # The lock on the tenant's row lets one process at a time through here.
-            ensure_tenant(connection, _FIRST_TENANT)
+            owner = ensure_tenant(connection, _FIRST_TENANT)
             if given is None:
                 there = rows.any_key(connection)
             else:
                 there = rows.by_digest(connection, self._digest(token)) is not None
             if there:
                 return None
-            self._create(connection, _FIRST_TENANT, frozenset({Scope.ADMIN}), "first", token)
+            self._insert(connection, _new_key(owner, frozenset({Scope.ADMIN}), "first", token))
         return token if given is None else None
 
-    def _create(
-        self,
-        connection: sa.Connection,
-        tenant: str,
-        scopes: frozenset[Scope],
-        name: str,
-        token: str,
-    ) -> NewKey:
-        if not scopes:
-            known = ", ".join(Scope)
-            raise InvalidOption(f"A key without a scope opens nothing: name some of {known}.")
-        if not 1 <= len(name) <= _NAME_CHARACTERS:
-            raise InvalidOption(
-                f"A key's name has 1 to {_NAME_CHARACTERS} characters, not {len(name)}."
-            )
-        tenant_id = ensure_tenant(connection, tenant).id
-        key_id = generate_id()
+    def _insert(self, connection: sa.Connection, key: NewKey) -> None:
         rows.insert(
             connection,
-            key_id=key_id,
-            tenant_id=tenant_id,
-            name=name,
-            scopes=" ".join(sorted(scopes)),
-            digest=self._digest(token),
-            now=(now := time.time()),
-        )
-        return NewKey(
-            id=key_id,
-            tenant_id=tenant_id,
-            tenant=tenant,
-            name=name,
-            scopes=scopes,
-            created_at=now,
-            revoked_at=None,
-            token=token,
+            key_id=key.id,
+            tenant_id=key.tenant_id,
+            name=key.name,
+            scopes=" ".join(sorted(key.scopes)),
+            digest=self._digest(key.token),
+            now=key.created_at,
         )
 
     def _digest(self, token: str) -> str:
         return keyed_hash(self._store.secret, "key", token.encode()).hex()
+
+
+def _new_key(tenant: Tenant, scopes: frozenset[Scope], name: str, token: str) -> NewKey:
+    if not scopes:
+        known = ", ".join(Scope)
+        raise InvalidOption(f"A key without a scope opens nothing: name some of {known}.")
+    if not 1 <= len(name) <= _NAME_CHARACTERS:
+        raise InvalidOption(
+            f"A key's name has 1 to {_NAME_CHARACTERS} characters, not {len(name)}."
+        )
+    return NewKey(
+        id=generate_id(),
+        tenant_id=tenant.id,
+        tenant=tenant.name,
+        name=name,
+        scopes=scopes,
+        created_at=time.time(),
+        revoked_at=None,
+        token=token,
+    )
 
 
 def _scopes(written: str) -> frozenset[Scope]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Generic, TypeVar
@@ -180,11 +180,13 @@ class Submission:
 class Idempotency:
     """A client's promise that requests with this key are one request.
 
-    ``fingerprint`` is the SHA-256 (hex) of the route and of what was asked.
+    ``fingerprint`` is the SHA-256 (hex) of the route and of what was asked. ``on_replay`` is
+    called when an earlier request has done it already.
     """
 
     key: str
     fingerprint: str
+    on_replay: Callable[[], object] = field(default=lambda: None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

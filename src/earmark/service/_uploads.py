@@ -12,9 +12,10 @@ from typing import TypeAlias
 import sqlalchemy as sa
 
 from earmark.errors import Conflict, InvalidInput, InvalidOption, MediaTooLarge, NotFound
+from earmark.service._idempotency import done_before, earlier
 from earmark.service._intake import Intake, IntakeWriter, check_room, stored_text
 from earmark.service._media import add_media
-from earmark.service._model import Caller, Media, Scope
+from earmark.service._model import Caller, Idempotency, Media, Scope
 from earmark.service._store import Store
 from earmark.storage import media as media_rows
 from earmark.storage import uploads as rows
@@ -89,10 +90,12 @@ class Uploads:
         name: str | None = None,
         sha256: str | None = None,
         part_size: int | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Upload:
         """Begin an upload of ``size`` bytes; ``sha256`` (hex), if given, is checked at the end.
 
-        Raises `MediaTooLarge`, `InvalidOption`, and `DiskFull` when it would not fit.
+        Raises `MediaTooLarge`, `InvalidOption`, `IdempotencyConflict`, and `DiskFull` when it
+        would not fit.
         """
         caller.require(Scope.JOBS)
         limit = self._store.settings.max_upload_bytes
@@ -115,10 +118,12 @@ class Uploads:
             "created_at": now,
             "expires_at": now + _TIME_S,
         }
-        check_room(self._store, size)
         with self._store.database.write() as connection:
-            rows.insert(connection, values)
-            return _upload(connection, caller, upload_id)
+            known = earlier(connection, caller.tenant_id, idempotency, upload_id)
+            if known is None:
+                check_room(self._store, size)
+                rows.insert(connection, values)
+            return _upload(connection, caller, known or upload_id)
 
     def get(self, caller: Caller, upload_id: str) -> Upload:
         """The upload as it stands: a client that was interrupted sends what is missing."""
@@ -165,30 +170,35 @@ class Uploads:
         )
         return IntakeWriter(intake, finish)
 
-    def complete(self, caller: Caller, upload_id: str) -> Media:
+    def complete(
+        self, caller: Caller, upload_id: str, *, idempotency: Idempotency | None = None
+    ) -> Media:
         """Put the parts together; the recording. Again, it is the same one.
 
         Raises `Conflict` when parts are missing, `InvalidInput` when the whole is not what its
         SHA-256 says, `NotFound` also when the recording has been deleted since, `DiskFull` when
-        there is no room for the parts and the whole. After an error it may be tried again.
+        there is no room for the parts and the whole, `IdempotencyConflict`. After an error it may
+        be tried again.
         """
         caller.require(Scope.JOBS)
         with self._store.database.write() as connection:
-            upload = _upload(connection, caller, upload_id, lock=True)
-            blobs = _blobs(connection, upload_id)
-        if upload.media_id is None:
-            _require_all(upload)
-            media = self._put_together(caller, upload, blobs)
-            if media is not None:
-                return media
-        with self._store.database.read() as connection:
+            known = _completed(connection, caller, upload_id, idempotency)
+            if known is not None:
+                return known
             upload = _upload(connection, caller, upload_id)
-            if upload.media_id is None:
+            blobs = _blobs(connection, upload_id)
+        _require_all(upload)
+        media = self._put_together(caller, upload, blobs, idempotency)
+        if media is not None:
+            return media
+        with self._store.database.write() as connection:
+            known = _completed(connection, caller, upload_id, idempotency)
+            if known is None:
                 raise Conflict(
                     f"Parts of the upload {upload_id!r} came again while it was put together:"
                     " complete it again."
                 )
-            return _media(connection, upload.media_id)
+            return known
 
     def abort(self, caller: Caller, upload_id: str) -> None:
         """Give the upload up, with all its parts. Raises `Conflict` when it is complete."""
@@ -228,7 +238,13 @@ class Uploads:
         if replaced is not None:
             self._store.blobs.delete(replaced)
 
-    def _put_together(self, caller: Caller, upload: Upload, blobs: Sequence[str]) -> Media | None:
+    def _put_together(
+        self,
+        caller: Caller,
+        upload: Upload,
+        blobs: Sequence[str],
+        promise: Idempotency | None,
+    ) -> Media | None:
         """The recording, or None when the parts are not these any more.
 
         They may have come again meanwhile, or a rival has completed the upload.
@@ -268,6 +284,7 @@ class Uploads:
             now_it_is = _upload(connection, caller, upload.id, lock=True)
             same = now_it_is.media_id is None and blobs == _blobs(connection, upload.id)
             if same:
+                earlier(connection, caller.tenant_id, promise, media.id)
                 add_media(connection, media)
                 rows.complete(connection, upload.id, media.id)
         self._store.blobs.delete(*(blobs if same else [media.blob]))
@@ -290,6 +307,19 @@ def _upload(
         Part(number=part["number"], size=part["size"], sha256=part["sha256"]) for part in parts
     )
     return Upload(**values, received=tuple(received))
+
+
+def _completed(
+    connection: sa.Connection, caller: Caller, upload_id: str, promise: Idempotency | None
+) -> Media | None:
+    """The recording that an earlier request has made; None: the upload, now locked, is open."""
+    media_id = done_before(connection, caller.tenant_id, promise)
+    if media_id is None:
+        media_id = _upload(connection, caller, upload_id, lock=True).media_id
+        if media_id is None:
+            return None
+        media_id = earlier(connection, caller.tenant_id, promise, media_id) or media_id
+    return _media(connection, media_id)
 
 
 def _blobs(connection: sa.Connection, *upload_ids: str) -> list[str]:

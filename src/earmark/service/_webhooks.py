@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Sequence
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from earmark.errors import Conflict, InvalidOption, NotFound
 from earmark.service._addresses import AddressRules
 from earmark.service._delivery import Attempt, Delivery, DeliveryState, Webhook, event_of
+from earmark.service._idempotency import earlier
 from earmark.service._jobs import new_webhook_secret
-from earmark.service._model import Caller, Page, Scope
+from earmark.service._model import Caller, Idempotency, Page, Scope
 from earmark.service._store import Store
 from earmark.storage import jobs as job_rows
 from earmark.storage import webhooks as rows
@@ -19,6 +22,8 @@ from earmark.storage import webhooks as rows
 __all__ = ["Webhooks"]
 
 _KEPT_S = 90 * 24 * 3600.0
+
+T = TypeVar("T", Webhook, Delivery)
 
 
 class Webhooks:
@@ -31,10 +36,13 @@ class Webhooks:
         self._store = store
         self._rules = AddressRules.of(store.settings)
 
-    def ensure(self, caller: Caller, *, dialect: str, url: str) -> Webhook:
+    def ensure(
+        self, caller: Caller, *, dialect: str, url: str, idempotency: Idempotency | None = None
+    ) -> Webhook:
         """The webhook with this address, made when there is none, so that its secret is known.
 
-        Raises `InvalidOption` or `AddressForbidden` for addresses that nothing is sent to.
+        Raises `InvalidOption` or `AddressForbidden` for addresses that nothing is sent to, and
+        `IdempotencyConflict`.
         """
         caller.require(Scope.JOBS)
         self._rules.check_url(url)
@@ -47,13 +55,17 @@ class Webhooks:
                 new_secret=new_webhook_secret,
                 now=time.time(),
             )
-            return _found(connection, caller, webhook_id)
+            known = earlier(connection, caller.tenant_id, idempotency, webhook_id)
+            return _found(connection, caller, known or webhook_id)
 
-    def list(self, caller: Caller) -> tuple[Webhook, ...]:
-        """All webhooks, oldest first."""
+    def list(self, caller: Caller, *, limit: int = 50, cursor: str | None = None) -> Page[Webhook]:
+        """Webhooks, newest first. Raises `InvalidOption` for a cursor that is none."""
         caller.require(Scope.JOBS)
+        before = None if cursor is None else _read_cursor(cursor)
         with self._store.database.read() as connection:
-            return tuple(Webhook(**row) for row in rows.listing(connection, caller.tenant_id))
+            found = rows.listing(connection, caller.tenant_id, before=before, limit=limit + 1)
+            total = rows.count(connection, caller.tenant_id)
+        return _page([Webhook(**row) for row in found], limit, total)
 
     def get(self, caller: Caller, webhook_id: str) -> Webhook:
         """One webhook."""
@@ -101,12 +113,7 @@ class Webhooks:
         with self._store.database.read() as connection:
             found = rows.deliveries_of(connection, same=same, before=before, limit=limit + 1)
             total = rows.count_deliveries(connection, same)
-        more, found = len(found) > limit, found[:limit]
-        return Page(
-            items=tuple(_delivery(row) for row in found),
-            cursor=_write_cursor(found[-1]) if more else None,
-            total=total,
-        )
+        return _page([_delivery(row) for row in found], limit, total)
 
     def delivery(self, caller: Caller, delivery_id: str) -> Delivery:
         """One delivery with its attempts."""
@@ -114,16 +121,21 @@ class Webhooks:
         with self._store.database.read() as connection:
             return _with_attempts(connection, caller, delivery_id)
 
-    def redeliver(self, caller: Caller, delivery_id: str) -> Delivery:
+    def redeliver(
+        self, caller: Caller, delivery_id: str, *, idempotency: Idempotency | None = None
+    ) -> Delivery:
         """Try a delivery once more, now, also one that has arrived.
 
         Attempts are counted on. If this one fails, what the schedule has after so many attempts
-        follows. Raises `Conflict` when the webhook is switched off or the job is no longer kept.
+        follows. Raises `Conflict` when the webhook is switched off or the job is no longer kept,
+        and `IdempotencyConflict`.
         """
         caller.require(Scope.JOBS)
         again = {"state": DeliveryState.PENDING, "next_at": time.time(), "finished_at": None}
         with self._store.database.write() as connection:
             found = _with_attempts(connection, caller, delivery_id)
+            if earlier(connection, caller.tenant_id, idempotency, delivery_id) is not None:
+                return found
             if _found(connection, caller, found.webhook_id).disabled_at is not None:
                 raise Conflict(
                     f"The webhook {found.webhook_id!r} is switched off: switch it on first."
@@ -175,15 +187,23 @@ def _delivery(row: sa.RowMapping, attempts: tuple[Attempt, ...] = ()) -> Deliver
     )
 
 
-def _write_cursor(row: sa.RowMapping) -> str:
-    place = f"{row['created_at']!r} {row['id']}"
+def _page(found: Sequence[T], limit: int, total: int) -> Page[T]:
+    """A part of a list, of which one more than ``limit`` was asked for."""
+    items = tuple(found[:limit])
+    return Page(
+        items=items, cursor=_write_cursor(items[-1]) if len(found) > limit else None, total=total
+    )
+
+
+def _write_cursor(last: Webhook | Delivery) -> str:
+    place = f"{last.created_at!r} {last.id}"
     return base64.urlsafe_b64encode(place.encode()).decode()
 
 
 def _read_cursor(cursor: str) -> tuple[float, str]:
     try:
         place = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
-        created_at, _, delivery_id = place.partition(" ")
-        return float(created_at), delivery_id
+        created_at, _, last_id = place.partition(" ")
+        return float(created_at), last_id
     except ValueError as error:
         raise InvalidOption(f"{cursor!r} is no cursor: take it from the page before.") from error

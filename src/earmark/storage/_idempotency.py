@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from earmark.storage._insert import insert_new
 from earmark.storage._schema import idempotency
 
-__all__ = ["promise", "sweep"]
+__all__ = ["fetch", "promise", "sweep"]
 
 
 def promise(
@@ -29,8 +29,13 @@ def promise(
     }
     if insert_new(connection, idempotency, new):
         return None
+    return fetch(connection, tenant_id=tenant_id, key=key)
+
+
+def fetch(connection: sa.Connection, *, tenant_id: str, key: str) -> sa.RowMapping | None:
+    """What a key stands for."""
     query = sa.select(idempotency).filter_by(tenant_id=tenant_id, key=key)
-    return connection.execute(query).mappings().one()
+    return connection.execute(query).mappings().one_or_none()
 
 
 def sweep(connection: sa.Connection, before: float) -> None:

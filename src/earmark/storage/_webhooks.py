@@ -15,6 +15,7 @@ __all__ = [
     "attempts_of",
     "change",
     "change_delivery",
+    "count",
     "count_deliveries",
     "deliveries_of",
     "delivery",
@@ -87,11 +88,17 @@ def webhook(connection: sa.Connection, webhook_id: str, **same: object) -> Row |
     return connection.execute(query).mappings().one_or_none()
 
 
-def listing(connection: sa.Connection, tenant_id: str) -> Sequence[Row]:
-    """A tenant's webhooks, oldest first."""
-    query = sa.select(webhooks).filter_by(tenant_id=tenant_id)
-    query = query.order_by(webhooks.c.created_at, webhooks.c.id)
-    return connection.execute(query).mappings().all()
+def listing(
+    connection: sa.Connection, tenant_id: str, *, before: tuple[float, str] | None, limit: int
+) -> Sequence[Row]:
+    """A tenant's webhooks, newest first, from the one before (created_at, id) on."""
+    return _newest_first(connection, webhooks, {"tenant_id": tenant_id}, before, limit)
+
+
+def count(connection: sa.Connection, tenant_id: str) -> int:
+    """How many webhooks a tenant has."""
+    query = sa.select(sa.func.count()).select_from(webhooks).filter_by(tenant_id=tenant_id)
+    return connection.scalar(query) or 0
 
 
 def change(connection: sa.Connection, webhook_id: str, values: Mapping[str, Any]) -> None:
@@ -126,13 +133,7 @@ def deliveries_of(
     limit: int,
 ) -> Sequence[Row]:
     """Deliveries, newest first, from the one before (created_at, id) on."""
-    query = sa.select(deliveries).filter_by(**same)
-    if before is not None:
-        query = query.where(
-            sa.tuple_(deliveries.c.created_at, deliveries.c.id) < sa.tuple_(*before)
-        )
-    query = query.order_by(deliveries.c.created_at.desc(), deliveries.c.id.desc()).limit(limit)
-    return connection.execute(query).mappings().all()
+    return _newest_first(connection, deliveries, same, before, limit)
 
 
 def count_deliveries(connection: sa.Connection, same: Mapping[str, object]) -> int:
@@ -220,3 +221,17 @@ def sweep(connection: sa.Connection, before: float) -> None:
             deliveries.c.finished_at < before,
         )
     )
+
+
+def _newest_first(
+    connection: sa.Connection,
+    table: sa.Table,
+    same: Mapping[str, object],
+    before: tuple[float, str] | None,
+    limit: int,
+) -> Sequence[Row]:
+    query = sa.select(table).filter_by(**same)
+    if before is not None:
+        query = query.where(sa.tuple_(table.c.created_at, table.c.id) < sa.tuple_(*before))
+    query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
+    return connection.execute(query).mappings().all()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import Response
 
-from earmark.dialects._http import key_of, limit_rate
+from earmark.dialects._http import JsonRoute, key_of, limit_rate
 from earmark.errors import NotFound
 from earmark.service import Caller, Scope, Service
 
-__all__ = ["AdminCaller", "AnyCaller", "Id", "JobsCaller", "TheService"]
+__all__ = ["AdminCaller", "AdmittingRoute", "AnyCaller", "Id", "JobsCaller", "TheService"]
 
 _bearer = HTTPBearer(
     scheme_name="key",
@@ -32,21 +34,37 @@ def _service(request: Request) -> Service:
 TheService = Annotated[Service, Depends(_service)]
 
 
-def _allowed(scope: Scope | None) -> Callable[..., Caller]:
-    def caller(
-        request: Request,
-        service: TheService,
-        _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+class AdmittingRoute(JsonRoute):
+    """A route that finds out who asks, and counts it, before anything of the body is read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def admitting(request: Request) -> Response:
+            await run_in_threadpool(_admit, request)
+            return await handle(request)
+
+        return admitting
+
+
+def _admit(request: Request) -> None:
+    service = _service(request)
+    caller = service.keys.authenticate(key_of(request))
+    request.state.caller = caller  # for the log too
+    limit_rate(
+        request,
+        service.limits,
+        who=caller.key_id or caller.tenant_id,
+        route=f"{request.method} {request.scope['route'].path}",
+        limit=service.settings.rate_limit,
+    )
+
+
+def _allowed(scope: Scope | None) -> Callable[..., Coroutine[Any, Any, Caller]]:
+    async def caller(
+        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Caller:
-        found = service.keys.authenticate(key_of(request))
-        request.state.caller = found  # for the log
-        limit_rate(
-            request,
-            service.limits,
-            who=found.key_id or found.tenant_id,
-            route=f"{request.method} {request.scope['route'].path}",
-            limit=service.settings.rate_limit,
-        )
+        found: Caller = request.state.caller
         if scope is not None:
             found.require(scope)
         return found

@@ -41,7 +41,8 @@ def mounts(service: Service) -> dict[str, FastAPI]:
         description=_DESCRIPTION,
         docs_url=None,  # the server has one page for all dialects
         redoc_url=None,
-        servers=[{"url": PREFIX}],
+        redirect_slashes=False,  # an address is right or wrong
+        servers=[{"url": service.settings.root_path + PREFIX}],
         root_path_in_servers=False,
         generate_unique_id_function=_name_of,
         responses=problems(401, 403, 422, 429, 500, 503),

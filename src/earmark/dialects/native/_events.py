@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from earmark.dialects._http import absolute_url
-from earmark.dialects.native._access import Id, JobsCaller, TheService
+from earmark.dialects.native._access import AdmittingRoute, Id, JobsCaller, TheService
 from earmark.dialects.native._documents import job_document
 from earmark.dialects.native._names import PREFIX
 from earmark.dialects.native._problems import problems
@@ -22,7 +22,7 @@ from earmark.service import Caller, Job, Service
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=AdmittingRoute)
 
 HEARTBEAT_S = 15.0
 """Proxies close a stream on which nothing comes for longer than a minute or so."""

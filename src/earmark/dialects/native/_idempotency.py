@@ -1,70 +1,35 @@
-"""Requests that make or change something other than a job, and may come twice."""
+"""Requests that come twice: what says so in them, and in their answers."""
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable
-from typing import TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from earmark.dialects._http import idempotency_of
-from earmark.dialects.native._body import REPLAYED
-from earmark.service import Caller, Service
-from earmark.service._idempotency import earlier
+from earmark.service import Idempotency
 
-__all__ = ["Once"]
-
-T = TypeVar("T")
+__all__ = ["mark_replayed", "promise_of"]
 
 
-class Once:
-    """Does once what a client promises to be one request, by the header ``Idempotency-Key``.
+def promise_of(
+    request: Request, response: Response, asked: BaseModel | None = None
+) -> Idempotency | None:
+    """What the client promises of a request with this body; ``response`` tells of a replay.
 
-    What was done is noted afterwards: a crash in between, or two requests at the very same time,
-    may do it twice. Jobs, which must not be, are noted in the transaction that makes them.
+    Raises `InvalidInput` for a key that cannot be one.
     """
+    body = "" if asked is None else asked.model_dump_json()
+    return idempotency_of(
+        request,
+        f"POST {request.url.path}",
+        hashlib.sha256(body.encode()).hexdigest(),
+        on_replay=lambda: mark_replayed(response),
+    )
 
-    def __init__(
-        self,
-        request: Request,
-        response: Response,
-        service: Service,
-        caller: Caller,
-        asked: BaseModel | None = None,
-    ) -> None:
-        body = "" if asked is None else asked.model_dump_json()
-        fingerprint = hashlib.sha256(body.encode()).hexdigest()
-        self._promise = idempotency_of(request, f"POST {request.url.path}", fingerprint)
-        self._response = response
-        self._service = service
-        self._caller = caller
 
-    def __call__(
-        self, do: Callable[[], T], *, id_of: Callable[[T], str], again: Callable[[str], T]
-    ) -> T:
-        """What ``do()`` makes, or ``again(id)``: what an earlier request has made.
-
-        Raises `IdempotencyConflict` when the earlier request was another one, and what ``do`` and
-        ``again`` raise.
-        """
-        if self._promise is None:
-            return do()
-        known = self._earlier("", keep=False)
-        if known is None:
-            made = do()
-            known = self._earlier(id_of(made), keep=True)
-            if known is None:
-                return made
-        self._response.headers[REPLAYED] = "true"
-        return again(known)
-
-    def _earlier(self, resource_id: str, *, keep: bool) -> str | None:
-        with self._service.store.database.write() as connection:
-            known = earlier(connection, self._caller, self._promise, resource_id, time.time())
-            if not keep:
-                connection.rollback()
-            return known
+def mark_replayed(response: Response) -> None:
+    """Say that an earlier request with the same key has made this answer."""
+    response.headers["Idempotency-Replayed"] = "true"

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
 from earmark.dialects._http import absolute_url
-from earmark.dialects.native._access import Id, JobsCaller, TheService
+from earmark.dialects.native._access import AdmittingRoute, Id, JobsCaller, TheService
 from earmark.dialects.native._documents import (
     JobDocument,
     JobsDocument,
@@ -16,14 +16,14 @@ from earmark.dialects.native._documents import (
     State,
     job_document,
 )
-from earmark.dialects.native._idempotency import Once
+from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._names import PREFIX
 from earmark.dialects.native._problems import problems
 from earmark.service import JobKind, JobState
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=AdmittingRoute)
 
 
 @router.get("", summary="List jobs")
@@ -64,11 +64,7 @@ def cancel_job(
     request: Request, response: Response, job_id: Id, caller: JobsCaller, service: TheService
 ) -> JobDocument:
     """Stop a job that waits or runs; one that was canceled before stays so."""
-    job = Once(request, response, service, caller)(
-        lambda: service.jobs.cancel(caller, job_id),
-        id_of=lambda job: job.id,
-        again=lambda known: service.jobs.get(caller, known),
-    )
+    job = service.jobs.cancel(caller, job_id, idempotency=promise_of(request, response))
     return job_document(job, absolute_url(request, PREFIX, service.settings))
 
 

@@ -7,15 +7,15 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from earmark.audio._limits import DEMUXERS
-from earmark.dialects.native._access import AnyCaller, TheService
+from earmark.audio import DEMUXERS
+from earmark.dialects.native._access import AdmittingRoute, AnyCaller, TheService
 from earmark.dialects.native._documents import Document, KindName
 from earmark.dialects.native._formats import FORMATS_OF
 from earmark.service import JobKind
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["limits"])
+router = APIRouter(tags=["limits"], route_class=AdmittingRoute)
 
 
 class RecordingLimits(BaseModel):

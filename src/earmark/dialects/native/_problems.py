@@ -53,6 +53,7 @@ _CODES: Mapping[int, str] = {
     404: "http.not_found",
     405: "http.method",
     406: "result.format",
+    413: "http.too_large",
     415: "http.media_type",
     422: "input.invalid",
 }

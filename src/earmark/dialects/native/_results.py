@@ -10,14 +10,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Query, Response
 from starlette.requests import Request
 
-from earmark.dialects.native._access import Id, JobsCaller, TheService
+from earmark.dialects.native._access import AdmittingRoute, Id, JobsCaller, TheService
 from earmark.dialects.native._formats import FORMATS_OF, ResultFormat, choose_format
 from earmark.dialects.native._problems import problem, problems
 from earmark.service import Job, JobKind
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=AdmittingRoute)
 
 _CONTENT: dict[str, Any] = {
     each.media_type: {"schema": {"type": "object" if name == "json" else "string"}}

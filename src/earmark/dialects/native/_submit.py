@@ -14,9 +14,9 @@ from starlette.requests import Request
 
 from earmark.dialects._http import absolute_url, announced_bytes, idempotency_of
 from earmark.dialects._multipart import receive_form
-from earmark.dialects.native._access import JobsCaller, TheService
-from earmark.dialects.native._body import REPLAYED, read_json
+from earmark.dialects.native._access import AdmittingRoute, JobsCaller, TheService
 from earmark.dialects.native._documents import JobDocument, job_document
+from earmark.dialects.native._idempotency import mark_replayed
 from earmark.dialects.native._names import NAME, PREFIX
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import (
@@ -34,7 +34,7 @@ from earmark.service import Caller, Idempotency, JobKind, Media, Service, Submis
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=AdmittingRoute)
 
 MAX_FIELD_BYTES = 64 << 10
 
@@ -127,7 +127,7 @@ class _Submitter:
         document = job_document(submitted.job, base)
         response.headers["Location"] = document.links.self
         if submitted.replayed:
-            response.headers[REPLAYED] = "true"
+            mark_replayed(response)
         return document
 
     async def _from_form(self, model: type[JobForm]) -> Submitted:
@@ -144,7 +144,9 @@ class _Submitter:
                 owned=True,
                 announced=announced_bytes(self._request, form=True),
             ),
+            text_fields=model.model_fields,
             max_field_bytes=MAX_FIELD_BYTES,
+            max_file_bytes=self._service.settings.max_upload_bytes,
             check=check,
         )
         if form.media is None:
@@ -160,7 +162,7 @@ class _Submitter:
         return submitted
 
     async def _from_json(self, model: type[DiarizationRequest | VoiceActivityRequest]) -> Submitted:
-        body = await read_json(self._request)
+        body = await self._request.body()
         asked = parse_json(model, body)
         media = None
         if asked.media is not None:

@@ -9,18 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from earmark.dialects._http import iso
-from earmark.dialects.native._access import AdminCaller, Id, TheService
+from earmark.dialects.native._access import AdminCaller, AdmittingRoute, Id, TheService
 from earmark.dialects.native._documents import Document, maybe_iso
-from earmark.dialects.native._idempotency import Once
+from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import Name
 from earmark.errors import NotFound
-from earmark.service import Caller, Key, NewKey, Scope, Service
-from earmark.service._tenants import UNCHANGED, Tenant
+from earmark.service import UNCHANGED, Caller, Key, NewKey, Scope, Service, Tenant
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["tenant and keys"])
+router = APIRouter(tags=["tenant and keys"], route_class=AdmittingRoute)
 
 ScopeName = Literal["jobs", "galleries", "live", "admin"]
 
@@ -69,7 +68,9 @@ class KeyDocument(Document):
     created_at: str
     revoked_at: str | None
     token: str | None = Field(
-        default=None, description="What clients send; told once, when the key is made."
+        default=None,
+        description="What clients send; told once, by the first answer to the request that makes"
+        " the key, and null from then on.",
     )
 
 
@@ -107,7 +108,7 @@ def get_tenant(caller: AdminCaller, service: TheService) -> TenantDocument:
     return _tenant(service.tenants.get(caller.tenant_id))
 
 
-@router.patch("/tenant", summary="Change the tenant's settings")
+@router.patch("/tenant", responses=problems(413), summary="Change the tenant's settings")
 def change_tenant(asked: TenantChange, caller: AdminCaller, service: TheService) -> TenantDocument:
     """What is left out stays as it is; `retention_s: null` keeps everything until deleted."""
     given = asked.model_fields_set
@@ -126,7 +127,7 @@ def list_keys(caller: AdminCaller, service: TheService) -> KeysDocument:
     return KeysDocument(items=[_key(key) for key in _keys(service, caller)])
 
 
-@router.post("/keys", status_code=201, responses=problems(409), summary="Make a key")
+@router.post("/keys", status_code=201, responses=problems(409, 413), summary="Make a key")
 def create_key(
     asked: KeyRequest,
     request: Request,
@@ -134,14 +135,16 @@ def create_key(
     caller: AdminCaller,
     service: TheService,
 ) -> KeyDocument:
-    """The answer holds the token, this once; repeated, it holds the key without it."""
+    """The answer holds the token, this once; sent again, the request is answered without it."""
     tenant = service.tenants.get(caller.tenant_id).name
-    key = Once(request, response, service, caller, asked)(
-        lambda: service.keys.create(tenant, [Scope(each) for each in asked.scopes], asked.name),
-        id_of=lambda key: key.id,
-        again=lambda known: _own_key(service, caller, known),
+    return _key(
+        service.keys.create(
+            tenant,
+            [Scope(each) for each in asked.scopes],
+            asked.name,
+            idempotency=promise_of(request, response, asked),
+        )
     )
-    return _key(key)
 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=problems(404), summary="Revoke a key")

@@ -14,18 +14,18 @@ from starlette.requests import Request
 
 from earmark.dialects._http import absolute_url, iso
 from earmark.dialects._multipart import receive_body
-from earmark.dialects.native._access import Id, JobsCaller, TheService
+from earmark.dialects.native._access import AdmittingRoute, Id, JobsCaller, TheService
 from earmark.dialects.native._documents import Document, MediaDocument, media_document
-from earmark.dialects.native._idempotency import Once
+from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._names import PREFIX
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import Name
 from earmark.errors import InvalidOption
-from earmark.service._uploads import Upload
+from earmark.service import Upload
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["uploads and media"])
+router = APIRouter(tags=["uploads and media"], route_class=AdmittingRoute)
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
 
@@ -95,16 +95,13 @@ def create_upload(
     service: TheService,
 ) -> UploadDocument:
     """Say how large the recording is; then send its parts, in any order, several at once."""
-    made = Once(request, response, service, caller, asked)(
-        lambda: service.uploads.create(
-            caller,
-            size=asked.size,
-            name=asked.name,
-            sha256=asked.sha256 and asked.sha256.lower(),
-            part_size=asked.part_size,
-        ),
-        id_of=lambda upload: upload.id,
-        again=lambda known: service.uploads.get(caller, known),
+    made = service.uploads.create(
+        caller,
+        size=asked.size,
+        name=asked.name,
+        sha256=asked.sha256 and asked.sha256.lower(),
+        part_size=asked.part_size,
+        idempotency=promise_of(request, response, asked),
     )
     base = absolute_url(request, PREFIX, service.settings)
     response.headers["Location"] = f"{base}/uploads/{made.id}"
@@ -171,12 +168,8 @@ def complete_upload(
     service: TheService,
 ) -> MediaDocument:
     """Join the parts; again answers the same."""
-    media = Once(request, response, service, caller)(
-        lambda: service.uploads.complete(caller, upload_id),
-        id_of=lambda media: media.id,
-        again=lambda known: service.media.get(caller, known),
-    )
-    return media_document(media)
+    promise = promise_of(request, response)
+    return media_document(service.uploads.complete(caller, upload_id, idempotency=promise))
 
 
 @router.delete(

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from earmark.dialects._http import iso
-from earmark.dialects.native._access import Id, JobsCaller, TheService
+from earmark.dialects.native._access import AdmittingRoute, Id, JobsCaller, TheService
 from earmark.dialects.native._documents import Document, maybe_iso
-from earmark.dialects.native._idempotency import Once
+from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._names import NAME
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import WebAddress
@@ -19,7 +19,10 @@ from earmark.service import Delivery, DeliveryState, Webhook
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=AdmittingRoute)
+
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at once.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="From the part before.")]
 
 
 class WebhookRequest(BaseModel):
@@ -52,10 +55,12 @@ class WebhookDocument(Document):
 
 
 class WebhooksDocument(Document):
-    """All webhooks, oldest first."""
+    """A part of the list of webhooks, newest first."""
 
     schema_: Literal["earmark.webhooks/1"] = Field(default="earmark.webhooks/1", alias="schema")
     items: list[WebhookDocument]
+    cursor: str | None
+    total: int
 
 
 class AttemptDocument(BaseModel):
@@ -132,7 +137,7 @@ def _delivery(delivery: Delivery) -> DeliveryDocument:
     )
 
 
-@router.post("/webhooks", status_code=201, responses=problems(409), summary="Make a webhook")
+@router.post("/webhooks", status_code=201, responses=problems(409, 413), summary="Make a webhook")
 def create_webhook(
     asked: WebhookRequest,
     request: Request,
@@ -141,18 +146,21 @@ def create_webhook(
     service: TheService,
 ) -> WebhookDocument:
     """Learn the secret of an address before the first job names it; again answers the same."""
-    webhook = Once(request, response, service, caller, asked)(
-        lambda: service.webhooks.ensure(caller, dialect=NAME, url=asked.url),
-        id_of=lambda webhook: webhook.id,
-        again=lambda known: service.webhooks.get(caller, known),
+    promise = promise_of(request, response, asked)
+    return _webhook(
+        service.webhooks.ensure(caller, dialect=NAME, url=asked.url, idempotency=promise)
     )
-    return _webhook(webhook)
 
 
 @router.get("/webhooks", summary="List webhooks")
-def list_webhooks(caller: JobsCaller, service: TheService) -> WebhooksDocument:
-    """All addresses that jobs have named."""
-    return WebhooksDocument(items=[_webhook(each) for each in service.webhooks.list(caller)])
+def list_webhooks(
+    caller: JobsCaller, service: TheService, limit: Limit = 50, cursor: Cursor = None
+) -> WebhooksDocument:
+    """All addresses that jobs have named, newest first."""
+    page = service.webhooks.list(caller, limit=limit, cursor=cursor)
+    return WebhooksDocument(
+        items=[_webhook(each) for each in page.items], cursor=page.cursor, total=page.total
+    )
 
 
 @router.get("/webhooks/{webhook_id}", responses=problems(404), summary="Look at a webhook")
@@ -162,7 +170,7 @@ def get_webhook(webhook_id: Id, caller: JobsCaller, service: TheService) -> Webh
 
 
 @router.patch(
-    "/webhooks/{webhook_id}", responses=problems(404), summary="Switch a webhook on or off"
+    "/webhooks/{webhook_id}", responses=problems(404, 413), summary="Switch a webhook on or off"
 )
 def change_webhook(
     webhook_id: Id, asked: WebhookChange, caller: JobsCaller, service: TheService
@@ -186,10 +194,8 @@ def list_deliveries(
     job: Annotated[str | None, Query(max_length=64, pattern=r"^[\w-]*$")] = None,
     webhook: Annotated[str | None, Query(max_length=64, pattern=r"^[\w-]*$")] = None,
     state: Literal["pending", "delivered", "failed"] | None = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at once.")] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=200, description="From the part before.")
-    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> DeliveriesDocument:
     """What was told to webhooks, newest first."""
     page = service.webhooks.deliveries(
@@ -225,9 +231,5 @@ def redeliver(
     service: TheService,
 ) -> DeliveryDocument:
     """Try once more, now, also what has arrived."""
-    delivery = Once(request, response, service, caller)(
-        lambda: service.webhooks.redeliver(caller, delivery_id),
-        id_of=lambda delivery: delivery.id,
-        again=lambda known: service.webhooks.delivery(caller, known),
-    )
-    return _delivery(delivery)
+    promise = promise_of(request, response)
+    return _delivery(service.webhooks.redeliver(caller, delivery_id, idempotency=promise))

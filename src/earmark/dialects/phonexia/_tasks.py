@@ -45,7 +45,9 @@ def add_task_routes(app: FastAPI, service: Service, technology: Technology) -> N
                 owned=True,
                 announced=announced_bytes(request, form=True),
             ),
+            text_fields=("config",),
             max_field_bytes=_MAX_FIELD_BYTES,
+            max_file_bytes=service.settings.max_upload_bytes,
             check=lambda fields: technology.configure(options, fields),
         )
         if form.media is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,9 +17,6 @@ __all__ = ["FILES", "Door", "caller_of"]
 
 FILES = "/media/files/"
 """Under here a signed link is the key, and nothing is counted."""
-
-MAX_BODY_BYTES = 2 << 20
-"""Longest JSON accepted: fifty voiceprints of 20 000 characters fit in."""
 
 _SUBMISSIONS = ("/diarize", "/identify", "/voiceprint", "/media/input", "/media/output")
 _QUERIES = ("/test", "/jobs")
@@ -47,7 +43,7 @@ class Door:
         except EarmarkError as error:
             await refusal(request, error)(scope, receive, _telling(request, send))
             return
-        await self._app(scope, _bounded(receive), _telling(request, send))
+        await self._app(scope, receive, _telling(request, send))
 
     def _admit(self, request: Request) -> None:
         try:
@@ -81,24 +77,6 @@ def caller_of(request: Request) -> Caller:
     """Whom the door has let in."""
     caller: Caller = request.state.caller
     return caller
-
-
-def _bounded(receive: Receive) -> Receive:
-    """Refuse a body that turns out too long; the framework passes this exception on."""
-    size = 0
-
-    async def counted() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise HTTPException(
-                413,
-                f"The body is longer than {MAX_BODY_BYTES} bytes: send recordings to a media link.",
-            )
-        return message
-
-    return counted
 
 
 def _telling(request: Request, send: Send) -> Send:

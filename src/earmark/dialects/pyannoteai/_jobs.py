@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse
 
-from earmark.dialects._http import idempotency_of
+from earmark.dialects._http import JsonRoute, idempotency_of
 from earmark.dialects.pyannoteai._door import caller_of
 from earmark.dialects.pyannoteai._errors import problem
 from earmark.dialects.pyannoteai._render import (
@@ -24,8 +24,7 @@ from earmark.dialects.pyannoteai._requests import (
     blaming,
     media_key,
 )
-from earmark.service import Caller, Job, JobKind, Page, Service, Submission
-from earmark.service._addresses import AddressRules
+from earmark.service import AddressRules, Caller, Job, JobKind, Page, Service, Submission
 
 __all__ = ["first_version", "second_version"]
 
@@ -37,7 +36,7 @@ Skip = Annotated[int, Query(ge=0, le=2**31 - 1)]
 
 def first_version(service: Service) -> APIRouter:
     """What lies under ``/v1``."""
-    router, settings = APIRouter(tags=["Jobs"]), service.settings
+    router, settings = APIRouter(tags=["Jobs"], route_class=JsonRoute), service.settings
     rules = AddressRules(allow_http=settings.allow_http, allow=settings.allow_addresses)
 
     @router.get("/test")

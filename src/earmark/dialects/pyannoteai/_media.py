@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from earmark.dialects._http import absolute_url, announced_bytes
+from earmark.dialects._http import JsonRoute, absolute_url, announced_bytes
 from earmark.dialects._multipart import receive_body
 from earmark.dialects.pyannoteai._door import FILES, caller_of
 from earmark.dialects.pyannoteai._requests import NAME, MediaRequest, blaming, media_key
@@ -25,7 +25,7 @@ Asking = Annotated[Caller, Depends(caller_of)]
 
 def media_links(service: Service, prefix: str) -> APIRouter:
     """The endpoints, for an application that is mounted at ``prefix``."""
-    router = APIRouter(tags=["Media"])
+    router = APIRouter(tags=["Media"], route_class=JsonRoute)
 
     def link(request: Request, caller: Caller, use: str, key: str) -> dict[str, str]:
         caller.require(Scope.JOBS)
