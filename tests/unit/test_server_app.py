@@ -130,15 +130,24 @@ def test_dialects_are_mounted_by_prefix_the_longest_first(service: Service) -> N
     client = _client(service)
     assert client.get("/made/up/things/1").json()["url"] == "http://testserver/made/up/things/1"
     assert client.get("/made/of").json() == "of"
+    assert client.get("/made/up/things/a%0Ab").status_code == 200
+    assert client.get("/made").json() == client.get("/made/").json() == ""
 
 
-@pytest.mark.parametrize("path", ["/", "/nowhere", "/made", "/docs/secret", "/metrics/x"])
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/mad", "/docs/secret", "/metrics/x"])
 def test_what_is_nowhere_is_a_problem_document(service: Service, path: str) -> None:
     answer = _client(service).get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["title"] == "Not Found"
-    assert answer.json()["status"] == 404
+    problem = answer.json()
+    assert problem.pop("detail")
+    assert problem == {
+        "type": "urn:earmark:problem:http.not_found",
+        "title": "Not Found",
+        "status": 404,
+        "code": "http.not_found",
+        "request_id": answer.headers["x-request-id"],
+    }
 
 
 def test_a_wrong_method_is_a_problem_document(service: Service) -> None:

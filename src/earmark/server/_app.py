@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.routing import Match, Mount
+from starlette.types import ASGIApp, Scope
 
 from earmark.server._dialects import DIALECTS, Dialect
 from earmark.server._docs import docs_routes
@@ -22,8 +23,9 @@ from earmark.service import Service, Worker
 __all__ = ["create_app"]
 
 _READABLE = (  # headers that pages of other origins may read
-    *("Content-Disposition", "ETag", "Location", "Retry-After", "X-Correlation-ID", "X-Location"),
-    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-Request-ID"),
+    *("Content-Disposition", "ETag", "Idempotency-Replayed", "Location", "Retry-After"),
+    *("X-Correlation-ID", "X-Location", "X-RateLimit-Limit", "X-RateLimit-Remaining"),
+    *("X-RateLimit-Reset", "X-Request-ID"),
 )
 
 
@@ -47,7 +49,7 @@ def create_app(
             *health_routes(service, worker, metrics),
             *(docs_routes() if mounts else ()),
             # A longer prefix goes before a shorter one that it begins with.
-            *(Mount(prefix, mounts[prefix]) for prefix in sorted(mounts, key=len, reverse=True)),
+            *(_Prefix(prefix, mounts[prefix]) for prefix in sorted(mounts, key=len, reverse=True)),
         ],
         exception_handlers={HTTPException: problem, Exception: problem},
     )
@@ -63,3 +65,19 @@ def create_app(
         )
     app = RequestLog(app, metrics, root_path=settings.root_path)
     return Forwarded(app, settings.trusted_proxies)
+
+
+class _Prefix(Mount):
+    """All that begins with a prefix, whatever comes after it, and the prefix by itself."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)  # a newline too
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        if match is Match.NONE:
+            path = scope["path"] + "/"
+            match, child = super().matches({**scope, "path": path})
+            child["path"] = path
+        return match, child

@@ -16,16 +16,22 @@ _DETAILS = {
 }
 
 
-async def problem(_request: Request, error: Exception) -> Response:
+_CODES = {404: "http.not_found", 405: "http.method", 500: "internal"}
+
+
+async def problem(request: Request, error: Exception) -> Response:
     """The answer to a request that no dialect answers."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     title = HTTPStatus(status).phrase
+    code = _CODES.get(status, "http.error")
     return JSONResponse(
         {
-            "type": "about:blank",
+            "type": f"urn:earmark:problem:{code}",
             "title": title,
             "status": status,
             "detail": _DETAILS.get(status, f"{title}."),
+            "code": code,
+            "request_id": request.state.request_id,
         },
         status,
         headers=error.headers if isinstance(error, HTTPException) else None,
