@@ -139,7 +139,13 @@ def test_a_number_of_speakers_that_cannot_be(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [{"files": {"sound": b"x"}}, {"files": None}, {"files": None, "json": {"file": 1}}]
+    "request_",
+    [
+        {"files": {"sound": b"x"}},
+        {"files": {"sound": b"\xff" * MAX_BYTES}},
+        {"files": None},
+        {"files": None, "json": {"file": 1}},
+    ],
 )
 def test_a_request_without_a_recording(server: Server, request_: dict[str, Any]) -> None:
     assert not_valid(post(server, **request_)) == [(["body", "file"], "missing")]
@@ -153,6 +159,11 @@ def test_the_largest_recording_is_taken_and_one_byte_more_is_not(server: Server)
     assert entry["context"]["file_size"] > MAX_BYTES
     assert entry["context"]["max_file_size"] == MAX_BYTES
     assert entry["context"]["size_unit"] == "bytes"
+
+
+def test_a_recording_in_another_field_is_not_read_for_ever(server: Server) -> None:
+    (entry,) = too_large(post(server, files={"sound": bytes(MAX_BYTES + 1)}))
+    assert entry["context"]["max_file_size"] == MAX_BYTES
 
 
 def too_large(answer: requests.Response) -> list[Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from earmark.errors import AddressForbidden, Forbidden, InvalidOption, NotFound
-from earmark.service import Caller, DeliveryState, Scope, Webhooks
+from earmark.service import Caller, DeliveryState, Scope, Webhook, Webhooks
 from earmark.settings import Settings
 from earmark.storage import Database
 from webhook_desk import Desk
@@ -155,7 +155,8 @@ def test_webhooks_come_in_pages_newest_first(desk: Desk) -> None:
         webhooks.ensure(desk.caller, dialect="native", url=f"{URL}?{number}") for number in range(5)
     ]
     webhooks.ensure(desk.also().caller, dialect="native", url=URL)
-    seen, cursor = [], None
+    seen: list[Webhook] = []
+    cursor = None
     while True:
         page = webhooks.list(desk.caller, limit=2, cursor=cursor)
         assert page.total == 5

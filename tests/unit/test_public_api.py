@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import pkgutil
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -66,3 +67,25 @@ def test_all_is_sorted_complete_and_there(name: str) -> None:
 def test_only_rooms_errors_and_settings_are_public() -> None:
     single = {name for name, is_package in _public_modules().items() if not is_package}
     assert single - {"earmark.__main__"} == {"earmark.errors", "earmark.settings"}
+
+
+def _imports(source: str) -> Iterator[str]:
+    """The full name of whatever a module imports, anywhere in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_rooms_meet_at_their_front_doors() -> None:
+    home = Path(earmark.__path__[0])
+    prying = [
+        f"{path.relative_to(home)} imports {name}"
+        for path in sorted(home.rglob("*.py"))
+        if home / "bench/peers" not in path.parents  # programs; one of them clocks what is inside
+        for name in _imports(path.read_text(encoding="utf-8"))
+        if (private := re.match(r"earmark\.(\w+)\.(\w+\.)*_", name))
+        and private[1] != path.relative_to(home).parts[0]
+    ]
+    assert prying == []
