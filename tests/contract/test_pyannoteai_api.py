@@ -318,6 +318,17 @@ def test_that_a_link_is_for_one_thing(client: httpx.Client) -> None:
     assert download(client, "a") == b"x"
 
 
+def test_that_a_link_ends_with_the_key_it_was_made_with(desk: Desk) -> None:
+    client = desk.client()
+    upload(client, "a", b"x")
+    into = client.post("/v1/media/input", json={"url": "media://a"}).json()["url"]
+    out = client.post("/v1/media/output", json={"url": "media://a"}).json()["url"]
+    for key in desk.service.keys.list():
+        desk.service.keys.revoke(key.id)
+    assert client.get(out).status_code == 401
+    assert client.put(into, content=b"y").status_code == 401
+
+
 @pytest.mark.parametrize("url", ["media://", "media://a b", "media://ä", "https://x.example/a", 7])
 @pytest.mark.parametrize("path", ["/v1/media/input", "/v1/media/output"])
 def test_what_is_no_media_url(client: httpx.Client, path: str, url: Any) -> None:

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from earmark.errors import (
     AddressForbidden,
+    DiskFull,
     Draining,
     Forbidden,
     IdempotencyConflict,
@@ -33,6 +35,7 @@ from earmark.service import (
     JobOptions,
     Jobs,
     JobState,
+    Keys,
     Priority,
     Queue,
     Scope,
@@ -390,6 +393,54 @@ def test_watching_tells_each_change_until_the_end(store: Store, jobs: Jobs, queu
 
     asyncio.run(asyncio.wait_for(follow(), 30))
     assert seen == [("queued", 0), ("running", 0), ("running", 30), ("failed", 30)]
+
+
+def test_watching_ends_with_the_key(store: Store, jobs: Jobs) -> None:
+    keys = Keys(store)
+    key = keys.create("acme", [Scope.JOBS], "a test's")
+    caller = keys.authenticate(key.token)
+    job = submit(jobs, caller)
+
+    async def follow() -> int:
+        count = 0
+        async for _ in jobs.watch(caller, job.id):
+            count += 1
+            await asyncio.to_thread(keys.revoke, key.id)
+        return count
+
+    assert asyncio.run(asyncio.wait_for(follow(), 30)) == 1
+
+
+def test_many_follow_at_once_and_each_hears_of_its_own(
+    store: Store, jobs: Jobs, queue: Queue
+) -> None:
+    caller = caller_of(store)
+    ids = [submit(jobs, caller).id for _ in range(5)]
+
+    async def last(job_id: str) -> str:
+        state = ""
+        async for now in jobs.watch(caller, job_id):
+            state = now.id + now.state
+        return state
+
+    async def follow() -> list[str]:
+        followers = [asyncio.create_task(last(id_)) for id_ in ids for _ in range(3)]
+        for id_ in ids[1:]:
+            await asyncio.to_thread(jobs.cancel, caller, id_)
+        await asyncio.to_thread(jobs.delete, caller, ids[0])
+        return await asyncio.gather(*followers)
+
+    ended = asyncio.run(asyncio.wait_for(follow(), 30))
+    assert ended[3:] == [id_ + "canceled" for id_ in ids[1:] for _ in range(3)]
+    assert set(ended[:3]) <= {ids[0] + "queued", ""}
+
+
+def test_nothing_is_taken_below_the_reserve(store: Store) -> None:
+    caller = caller_of(store)
+    settings = store.settings.model_copy(update={"reserve_bytes": 1 << 60})
+    jobs = Jobs(replace(store, settings=settings))
+    with pytest.raises(DiskFull, match="reserve"):
+        submit(jobs, caller)
 
 
 def test_watching_ends_when_the_server_drains(store: Store, jobs: Jobs) -> None:

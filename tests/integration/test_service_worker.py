@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,17 @@ def test_a_job_from_its_submission_to_its_result(
     result = Diarization.from_json(works.service.jobs.document(job).decode())
     assert (result.uri, len(result.speakers)) == ("Monday", 2)
     assert works.delivered() == [(job_id, "job.succeeded")]
+
+
+def test_engines_outlive_the_jobs_that_end(works: Works, worker: Worker, sample_wav: Path) -> None:
+    def engines() -> set[int]:
+        return {engine.pid for engine in engines_of(os.getpid())}
+
+    first = engines()
+    recordings = [sound(sample_wav, 5 + i / 10) for i in range(12)]
+    works.wait(*(works.submit(recording) for recording in recordings))
+    until(lambda: not worker.busy, what="the worker to come to rest")
+    assert engines() == first
 
 
 def test_voice_activity(works: Works, worker: Worker, sample_wav: Path) -> None:

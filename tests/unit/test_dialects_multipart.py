@@ -254,3 +254,42 @@ def test_nothing_is_kept_of_a_raw_body_that_breaks_off() -> None:
     with pytest.raises(InvalidInput):
         asyncio.run(receive_body(_request([b"ab"], "audio/wav", closes=True), store))
     assert store.aborted
+
+
+def test_who_falls_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_multipart, "SILENCE_S", 0.05)
+
+    async def send() -> None:
+        hung = asyncio.Event()
+        first = [{"type": "http.request", "body": b"RIFF", "more_body": True}]
+
+        async def receive() -> dict[str, Any]:
+            if first:
+                return first.pop()
+            await hung.wait()
+            raise AssertionError("nobody sets this")
+
+        request = Request({"type": "http", "method": "PUT", "headers": []}, receive)
+        await receive_body(request, writer)
+
+    writer = Store()
+    with pytest.raises(InvalidInput, match="too slowly: 4 bytes"):
+        asyncio.run(asyncio.wait_for(send(), 30))
+    assert writer.aborted
+
+
+def test_who_sends_drop_by_drop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_multipart, "SILENCE_S", 0.2)
+
+    async def send() -> None:
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(0.01)
+            return {"type": "http.request", "body": b"x", "more_body": True}
+
+        request = Request({"type": "http", "method": "PUT", "headers": []}, receive)
+        await receive_body(request, writer)
+
+    writer = Store()
+    with pytest.raises(InvalidInput, match="too slowly"):
+        asyncio.run(asyncio.wait_for(send(), 30))
+    assert writer.aborted

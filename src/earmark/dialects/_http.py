@@ -43,11 +43,16 @@ FORM_OVERHEAD_BYTES = 64 << 10
 
 
 def key_of(request: Request) -> str | None:
-    """The API key: ``Authorization: Bearer``, else ``X-API-Key``; None when there is none."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    """The API key: ``Authorization: Bearer``, else ``X-API-Key``; None when there is none.
+
+    Credentials of another kind, if nothing else came, are a key that will not be known: who sends
+    them does not mean to be anonymous.
+    """
+    authorization = request.headers.get("authorization", "").strip()
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return request.headers.get("x-api-key", "").strip() or None
+    return request.headers.get("x-api-key", "").strip() or authorization or None
 
 
 def absolute_url(request: Request, path: str, settings: Settings) -> str:

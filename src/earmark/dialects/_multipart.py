@@ -22,8 +22,14 @@ from earmark.service import Media
 
 __all__ = ["Form", "Writer", "receive_body", "receive_form"]
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
 """What arrives is written in pieces of this size: one trip to a thread for each."""
+
+SILENCE_S = 60.0
+"""How long a client may send nothing in the middle of a body."""
+
+LEAST_RATE = 1024
+"""Bytes per second that a body has to come with, once `SILENCE_S` were spent waiting for it."""
 
 MAX_PARTS = 100
 
@@ -120,16 +126,37 @@ async def _abort(what: _Aborts) -> None:
 async def _blocks(request: Request) -> AsyncIterator[bytes]:
     """The body in pieces of one size, however the network cut it."""
     gathered = bytearray()
-    try:
-        async for chunk in request.stream():
-            gathered += chunk
-            while len(gathered) >= BLOCK_BYTES:
-                yield bytes(gathered[:BLOCK_BYTES])
-                del gathered[:BLOCK_BYTES]
-    except ClientDisconnect as error:
-        raise InvalidInput("The connection was closed before the request was complete.") from error
+    async for chunk in _in_time(request.stream()):
+        gathered += chunk
+        while len(gathered) >= BLOCK_BYTES:
+            yield bytes(gathered[:BLOCK_BYTES])
+            del gathered[:BLOCK_BYTES]
     if gathered:
         yield bytes(gathered)
+
+
+async def _in_time(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks of a body, from a client that keeps sending."""
+    came, waited_s = 0, 0.0
+    while True:
+        begun = anyio.current_time()
+        chunk = None
+        try:
+            with anyio.move_on_after(SILENCE_S):
+                chunk = await anext(stream, b"")
+        except ClientDisconnect as error:
+            raise InvalidInput(
+                "The connection was closed before the request was complete."
+            ) from error
+        if chunk == b"":
+            return
+        waited_s += anyio.current_time() - begun
+        came += len(chunk or b"")
+        if chunk is None or (waited_s > SILENCE_S and came < LEAST_RATE * waited_s):
+            raise InvalidInput(
+                f"The body came too slowly: {came} bytes in {waited_s:.0f} s. Send it again."
+            )
+        yield chunk
 
 
 def _boundary(content_type: str | None) -> bytes:

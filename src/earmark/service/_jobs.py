@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from earmark.errors import Draining, InvalidOption, JobFinished, JobNotFinished, NotFound
 from earmark.service._addresses import AddressRules
 from earmark.service._idempotency import earlier
+from earmark.service._intake import check_room
 from earmark.service._model import (
     Caller,
     Idempotency,
@@ -29,13 +30,12 @@ from earmark.service._model import (
 )
 from earmark.service._rows import job_of, options_row
 from earmark.service._store import Store
+from earmark.service._watch import Watch
 from earmark.storage import jobs as rows
 from earmark.storage import media as media_rows
 from earmark.storage import webhooks as webhook_rows
 
 __all__ = ["Jobs", "new_webhook_secret", "note_delivery"]
-
-_WATCH_S = 0.25  # other processes change jobs too, so those watched are looked at this often
 
 
 class Jobs:
@@ -45,6 +45,7 @@ class Jobs:
         self._store = store
         self._rules = AddressRules.of(store.settings)
         self._draining = threading.Event()
+        self._watch = Watch(store, self._draining.is_set)
         self.submitted = threading.Event()
         """Set whenever a job was submitted in this process: a worker need not wait to look."""
 
@@ -78,6 +79,7 @@ class Jobs:
         with self._store.database.write() as connection:
             known = earlier(connection, caller.tenant_id, idempotency, job_id)
             if known is None:
+                check_room(self._store, 0)
                 media = submission.media
                 if media is not None and not media_rows.hold(connection, media.id):
                     raise NotFound(f"There is no recording {media.key or media.id!r}.")
@@ -207,19 +209,12 @@ class Jobs:
     async def watch(self, caller: Caller, job_id: str) -> AsyncIterator[Job]:
         """The job as it is, then whenever it changed, until it is over or the service drains.
 
-        Ends too when the job is deleted. Raises `NotFound` as `get` does.
+        Ends too when the job is deleted or the caller's key revoked. Raises `NotFound` as `get`.
         """
         job = await asyncio.to_thread(self.get, caller, job_id)
         yield job
-        while not (job.state.over or self._draining.is_set()):
-            await asyncio.sleep(_WATCH_S)
-            try:
-                now = await asyncio.to_thread(self.get, caller, job_id)
-            except NotFound:
-                return
-            if (now.state, now.stage, now.progress) != (job.state, job.stage, job.progress):
-                yield now
-            job = now
+        async for changed in self._watch.follow(caller, job):
+            yield changed
 
     def _row(
         self,

@@ -70,6 +70,14 @@ class Keys:
             )
         return Caller(tenant_id=row["tenant_id"], key_id=row["id"], scopes=_scopes(row["scopes"]))
 
+    def caller(self, key_id: str) -> Caller:
+        """Who acts by what this key has signed. Raises `Unauthenticated` once it is revoked."""
+        with self._store.database.read() as connection:
+            row = rows.by_id(connection, key_id)
+        if row is None or row["revoked_at"] is not None:
+            raise Unauthenticated("The key that this was made with is revoked: use another.")
+        return Caller(tenant_id=row["tenant_id"], key_id=row["id"], scopes=_scopes(row["scopes"]))
+
     def anonymous(self) -> Caller | None:
         """Who asks without a key where the settings allow it; None where they do not."""
         if self._store.settings.anonymous_tenant is None:

@@ -57,6 +57,11 @@ class Worker:
         """The id of this process in the table of executors."""
         return self._executor.id
 
+    @property
+    def busy(self) -> int:
+        """How many jobs are at hand."""
+        return len(self._runs)
+
     def start(self) -> None:
         """Load the models, then begin to take jobs.
 
@@ -135,7 +140,8 @@ class Worker:
         runs = dict(self._runs)
         if runs:
             for job_id in runs.keys() - self._queue.running(self._executor.id, list(runs)):
-                runs[job_id].stop()
+                if not runs[job_id].ending:
+                    runs[job_id].stop()
 
     def _adopt(self) -> None:
         idle = self._engines.idle
@@ -169,6 +175,7 @@ class Worker:
         except (dbos_error.DBOSException, EarmarkError, sa.exc.SQLAlchemyError) as error:
             _log.warning("The job %s could not be run now: %s", run.job_id, error)
         finally:
+            run.ending = True
             try:
                 self._settle(run)
             finally:

@@ -67,6 +67,7 @@ class Run:
     engine: Engine
     stopped: threading.Event = field(default_factory=threading.Event)
     again_s: float | None = 30.0  # when to try it again, unless it has ended
+    ending: bool = False  # the engine is done with it: that the job is over is no reason to stop
 
     def stop(self) -> None:
         """Let go of the job, now."""
@@ -106,6 +107,7 @@ class Workflow:
             if job is None:
                 run.again_s = None
             elif self._queue.attempts(job_id) > _BEGINNINGS:
+                run.ending = True
                 self._queue.fail(job_id, self._executor_id, _FATAL)
             else:
                 run.again_s = self._through(job, run)
@@ -225,13 +227,14 @@ class Workflow:
                         file, kind=job.kind, options=job.options, name=job.name, on_progress=report
                     )
             except EngineDied as died:
-                why = str(died)
+                why = which = str(died)
             except AnalysisFailed as failed:
                 if failed.error.code != DecoderDied.code:
                     raise _Failed(failed.error) from failed
-                why = failed.error.message.rstrip(".")
+                why, which = failed.error.message.rstrip("."), "its decoder"
             deaths = self._queue.crashed(job.id)
-            _log.error("The job %s made a process die (%d so far): %s", job.id, deaths, why)
+            # Not what the client is told, which names the recording.
+            _log.error("The job %s made a process die (%d so far): %s", job.id, deaths, which)
             if deaths >= _DEATHS:
                 raise JobPoisoned(
                     f"The recording made the process that analyses it die {deaths} times, and is"
@@ -268,6 +271,7 @@ class Workflow:
     def _finish(self, job: Job, run: Run, came: Outcome, timings: Mapping[str, float]) -> Outcome:
         """End the job with what it came to, however long the database takes to answer."""
         pause = 1.0
+        run.ending = True  # before it can be seen that the job is over
         while True:
             try:
                 self._end(job, came, timings)

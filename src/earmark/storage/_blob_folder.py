@@ -36,7 +36,7 @@ class FolderBlobs(Blobs):
     def writer(self, path: str) -> BlobWriter:
         with disk_errors(f"The blob {path!r}"):
             target, partial = self._file(path), self._partial / uuid.uuid4().hex
-            return _FileWriter(path, partial, partial.open("xb", buffering=_PIECE), target)
+            return _FileWriter(path, partial, partial.open("xb"), target)
 
     def get(self, path: str) -> bytes:
         with _reading(path):

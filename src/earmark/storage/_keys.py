@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
 from earmark.storage._schema import api_keys, tenants
 
-__all__ = ["any_key", "by_digest", "by_id", "insert", "newest_first", "revoke"]
+__all__ = ["any_key", "by_digest", "by_id", "insert", "newest_first", "revoke", "revoked"]
 
 _KEYS = sa.select(api_keys, tenants.c.name.label("tenant")).join(tenants)
 
@@ -35,6 +35,14 @@ def newest_first(connection: sa.Connection, *, tenant: str | None) -> Sequence[s
 def any_key(connection: sa.Connection) -> bool:
     """Whether there is a key at all, revoked or not."""
     return connection.scalar(sa.select(api_keys.c.id).limit(1)) is not None
+
+
+def revoked(connection: sa.Connection, key_ids: Collection[str]) -> set[str]:
+    """Those of these keys that are void."""
+    query = sa.select(api_keys.c.id).where(
+        api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_not(None)
+    )
+    return set(connection.scalars(query))
 
 
 def insert(

@@ -29,7 +29,7 @@ def media_links(service: Service, prefix: str) -> APIRouter:
 
     def link(request: Request, caller: Caller, use: str, key: str) -> dict[str, str]:
         caller.require(Scope.JOBS)
-        claims = {"for": f"{NAME} {use}", "tenant": caller.tenant_id, "key": key}
+        claims = {"for": f"{NAME} {use}", "by": caller.key_id or "", "key": key}
         token = service.links.sign(claims, ttl_s=LINK_S)
         return {"url": absolute_url(request, f"{prefix}{FILES}{token}", service.settings)}
 
@@ -37,8 +37,7 @@ def media_links(service: Service, prefix: str) -> APIRouter:
         claims = service.links.read(token)
         if claims.get("for") != f"{NAME} {use}":
             raise Forbidden(f"This link is not for {use}: ask for one that is.")
-        caller = Caller(tenant_id=claims["tenant"], key_id=None, scopes=frozenset({Scope.JOBS}))
-        return caller, claims["key"]
+        return service.keys.caller(claims["by"]), claims["key"]
 
     @router.post("/media/input", status_code=201)
     def ask_input(request: Request, caller: Asking, asked: MediaRequest) -> dict[str, str]:
@@ -58,7 +57,7 @@ def media_links(service: Service, prefix: str) -> APIRouter:
     @router.put(FILES + "{token}")
     async def put(request: Request, token: str) -> Response:
         """Keep the body as the recording that the link is for."""
-        caller, key = claimed(token, "input")
+        caller, key = await run_in_threadpool(claimed, token, "input")
         writer = await run_in_threadpool(
             service.media.writer,
             caller,
