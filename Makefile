@@ -9,6 +9,7 @@ export NO_MKDOCS_2_WARNING = 1
 
 PYTHON ?= python3
 ARGS ?=
+TESTERS ?= 3 # processes that run tests: more than two cores, since many wait for others
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --only-binary :all:
 BENCH_DIRS = $(or $(DIR),$(if $(EARMARK_EVAL_DIR),$(wildcard $(EARMARK_EVAL_DIR)/diarization/*),\
@@ -36,7 +37,7 @@ models: .venv/.runtime ## fetch and build every model, also those that only test
 	  $$($(BIN)/python -c 'from earmark.models import catalogue; print(*catalogue().models)')
 
 test: .venv/.dev ## the whole fast suite (ARGS="-k rttm" to choose)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
 test-slow: .venv/.dev ## the slow tier: 24 h file, memory curve
 	@$(BIN)/python -m pytest -m slow $(ARGS)
@@ -79,7 +80,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv
 
 .venv/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml | $(BIN)/python
-	@echo "Installing the pinned packages into .venv (93 MB to download, once) ..."
+	@echo "Installing the pinned packages into .venv (136 MB to download, once) ..."
 	@$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/runtime.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
