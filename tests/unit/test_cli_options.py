@@ -25,13 +25,20 @@ def test_no_time(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "channels"),
-    [("mix", "mix"), ("split", "split"), ("0", (0,)), ("0,2", (0, 2)), (" 1 , 0 ", (1, 0))],
+    [
+        ("mix", "mix"),
+        ("split", "split"),
+        ("0", (0,)),
+        ("0,2", (0, 2)),
+        (" 1 , 0 ", (1, 0)),
+        ("mix:2, 0", "mix:2,0"),
+    ],
 )
 def test_channels(text: str, channels: object) -> None:
     assert parse_channels(text) == channels
 
 
-@pytest.mark.parametrize("text", ["", "left", "-1", "0,", "0;1", "²", "Mix"])
+@pytest.mark.parametrize("text", ["", "left", "-1", "0,", "mix:", "split:0", "0;1", "²", "Mix"])
 def test_no_channels(text: str) -> None:
     with pytest.raises(InvalidOption, match="names no channels"):
         parse_channels(text)

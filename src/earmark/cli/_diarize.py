@@ -45,8 +45,9 @@ def diarize(
     channels: Annotated[
         str,
         typer.Option(
-            metavar="mix|split|0,2",
-            help="All channels as one, each by itself, or these (from 0) each by itself.",
+            metavar="mix|split|0,2|mix:0,2",
+            help="All channels as one, each by itself, these (from 0) each by itself, or these"
+            " as one.",
         ),
     ] = "mix",
     start: Annotated[

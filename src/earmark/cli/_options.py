@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Literal
 
 from earmark.errors import InvalidOption
 
@@ -22,7 +21,7 @@ _TIME = re.compile(
     r"(?:(?:([0-9]+):(?=[0-5]?[0-9]:))?([0-9]+):(?=[0-5]?[0-9](?:\.|$)))?([0-9]*\.?[0-9]+)"
 )
 
-Channels = Literal["mix", "split"] | tuple[int, ...]
+Channels = str | tuple[int, ...]
 
 
 class Format(StrEnum):
@@ -54,20 +53,21 @@ def parse_time(text: str) -> float:
 
 
 def parse_channels(text: str) -> Channels:
-    """``mix``, ``split``, or channel numbers from 0 such as ``0,2``. Raises `InvalidOption`."""
-    if text == "mix":
-        return "mix"
-    if text == "split":
-        return "split"
-    parts = [part.strip() for part in text.split(",")]
+    """``mix``, ``split``, channel numbers from 0 such as ``0,2``, or those mixed: ``mix:0,2``.
+
+    Raises `InvalidOption`.
+    """
+    if text in ("mix", "split"):
+        return text
+    parts = [part.strip() for part in text.removeprefix("mix:").split(",")]
     if not all(part.isascii() and part.isdecimal() for part in parts):
         raise InvalidOption(
-            f"{text!r} names no channels; write mix, split, or numbers from 0 such as 0,2."
+            f"{text!r} names no channels; write mix, split, numbers from 0 such as 0,2, or mix:0,2."
         )
     channels = tuple(int(part) for part in parts)
     if len(set(channels)) < len(channels):
         raise InvalidOption(f"--channels {text} names a channel twice; name it once.")
-    return channels
+    return f"mix:{','.join(map(str, channels))}" if text.startswith("mix:") else channels
 
 
 def clock_text(seconds: float) -> str:

@@ -45,14 +45,17 @@ def _channels(value: object) -> object:
     """Forms write a list as ``0,1`` or ``[0, 1]``."""
     if isinstance(value, str) and re.fullmatch(r"\[?\s*[0-9]+(\s*,\s*[0-9]+)*\s*\]?", value):
         value = [int(number) for number in re.findall("[0-9]+", value)]
+    if isinstance(value, str) and re.fullmatch(r"mix:[0-9]+(,[0-9]+)*", value):
+        return value
     numbers = isinstance(value, list) and bool(value) and all(type(each) is int for each in value)
     if not (numbers or value in ("mix", "split")):
-        raise ValueError("take 'mix', 'split', or channels counted from 0, such as [0, 1]")
+        raise ValueError("take 'mix', 'split', channels from 0 such as [0, 1], or 'mix:0,1'")
     return value
 
 
 Channels = Annotated[
     Literal["mix", "split"]
+    | Annotated[str, Field(pattern=r"^mix:[0-9]+(,[0-9]+)*$", max_length=255)]
     | Annotated[list[Annotated[int, Field(ge=0, le=1000)]], Field(min_length=1, max_length=255)],
     BeforeValidator(_channels),
 ]
@@ -65,8 +68,8 @@ class JobForm(BaseModel):
 
     channels: Channels = Field(
         default="mix",
-        description="`mix`: all channels as one; `split`: each by itself; or a list of channels"
-        " (from 0) to be split.",
+        description="`mix`: all channels as one; `split`: each by itself; a list of channels"
+        " (from 0): these each by itself; `mix:0,2`: these as one.",
     )
     start: Seconds | None = Field(default=None, description="Where to begin, in seconds.")
     end: Seconds | None = Field(default=None, description="Where to end, in seconds.")
