@@ -43,7 +43,7 @@ class Options(TypedDict, total=False):
     speakers: int
     min_speakers: int
     max_speakers: int
-    channels: Literal["mix", "split"] | Sequence[int]
+    channels: str | Sequence[int]
     start: float
     end: float
     exclusive: bool

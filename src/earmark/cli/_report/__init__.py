@@ -16,7 +16,7 @@ def report_page(
     result: Diarization,
     source: Path,
     *,
-    channels: Literal["mix", "split"] | tuple[int, ...] = "mix",
+    channels: str | tuple[int, ...] = "mix",
     damaged: Literal["error", "warn"] = "error",
 ) -> str:
     """The page of ``result`` with the sound of ``source``, as HTML text.

@@ -39,7 +39,7 @@ class Sound:
 def listen(
     source: Path,
     *,
-    channels: Literal["mix", "split"] | tuple[int, ...],
+    channels: str | tuple[int, ...],
     start: float,
     duration: float,
     damaged: Literal["error", "warn"],
