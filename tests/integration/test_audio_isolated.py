@@ -23,7 +23,7 @@ import pytest
 from numpy.typing import NDArray
 
 from audio_samples import RECIPES, make, tones, wav
-from earmark.audio import Audio, _frames, _isolated, open_audio, open_isolated, read_audio
+from earmark.audio import Audio, _child_frames, _isolated, open_audio, open_isolated, read_audio
 from earmark.audio._forkserver import fork_server
 from earmark.errors import (
     AudioNotFound,
@@ -424,11 +424,11 @@ class Liar:
 
 
 def hello(rows: int = 1) -> bytes:
-    return _frames.opened(rows, 1.0)
+    return _child_frames.opened(rows, 1.0)
 
 
 def samples(values: Float) -> bytes:
-    return _frames.block(values)
+    return _child_frames.block(values)
 
 
 @pytest.mark.parametrize(

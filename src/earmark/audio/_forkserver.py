@@ -179,7 +179,7 @@ def _fork(source: int, talk: int, held: int) -> tuple[int, socket.socket]:
 
 def _become_decoder(source: int, talk: int) -> NoReturn:
     """Keep two descriptors, as 0 and 1, and nothing to write an error on; decode; end."""
-    from earmark.audio._limited import decode
+    from earmark.audio._child import decode
 
     code = 1
     try:
@@ -222,7 +222,7 @@ def _kill(*children: int) -> None:
 
 def _warm_up() -> None:
     """Decode a moment of sound, so that everything is imported: a child can open no file."""
-    from earmark.audio import _limited  # noqa: F401 - for the children
+    from earmark.audio import _child  # noqa: F401 - for the children
     from earmark.audio._stream import read_audio
 
     file = io.BytesIO()

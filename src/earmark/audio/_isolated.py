@@ -16,13 +16,13 @@ from typing import IO, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio import _frames
+from earmark.audio import _child_frames
 from earmark.audio._audio import Audio
+from earmark.audio._child_frames import Kind
+from earmark.audio._child_order import OUT_OF_MEMORY, Order
 from earmark.audio._forkserver import NOT_STARTED, STATUS, fork_server
-from earmark.audio._frames import Kind
 from earmark.audio._limits import SAMPLE_RATE, Limits
 from earmark.audio._options import Channels, OnDamage, check_on_damage, check_range, is_mix
-from earmark.audio._order import OUT_OF_MEMORY, Order
 from earmark.audio._reader import open_source
 from earmark.errors import DecoderDied, InvalidOption, Unavailable
 from earmark.settings import Settings, get_settings
@@ -105,7 +105,7 @@ class IsolatedAudio:
             kind, payload = self._next_frame()
             if kind is not Kind.OPENED:
                 raise ValueError(f"{kind.name} before its time")
-            self._rows, self._hint = _frames.read_opened(payload, least=least, most=most)
+            self._rows, self._hint = _child_frames.read_opened(payload, least=least, most=most)
         except ValueError as error:
             raise self._babbled(error) from error
 
@@ -120,7 +120,7 @@ class IsolatedAudio:
                     return
                 if kind is not Kind.BLOCK:
                     raise ValueError(f"{kind.name} among samples")
-                samples = _frames.read_block(payload, channels=self._rows)
+                samples = _child_frames.read_block(payload, channels=self._rows)
                 left -= samples.shape[1]
                 if left < 0:
                     raise ValueError("more samples than there can be")
@@ -134,13 +134,13 @@ class IsolatedAudio:
     def _next_frame(self) -> tuple[Kind, bytearray]:
         """What the child says next, but for warnings, which are kept, and errors, raised."""
         while True:
-            header = self._hear(_frames.HEADER.size)
-            kind, length = _frames.read_header(header, channels=self._rows)
+            header = self._hear(_child_frames.HEADER.size)
+            kind, length = _child_frames.read_header(header, channels=self._rows)
             payload = self._hear(length)
             if kind is Kind.ERROR:
-                raise _frames.read_error(payload)
+                raise _child_frames.read_error(payload)
             if kind is Kind.WARNINGS:
-                self._warnings = _frames.read_warnings(payload)
+                self._warnings = _child_frames.read_warnings(payload)
             elif kind is not Kind.ALIVE:
                 return kind, payload
 

@@ -17,8 +17,8 @@ from typing import Final
 
 from typing_extensions import Buffer
 
-from earmark.audio import _frames
-from earmark.audio._order import OUT_OF_MEMORY, Order
+from earmark.audio import _child_frames
+from earmark.audio._child_order import OUT_OF_MEMORY, Order
 from earmark.audio._reader import Reader
 from earmark.audio._stream import open_reader
 from earmark.errors import DecoderDied, EarmarkError
@@ -72,17 +72,17 @@ def _told(order: Order, source: int, talk: socket.socket) -> bytes:
     except EarmarkError as error:
         if isinstance(error.__cause__ or error.__context__, MemoryError):
             raise MemoryError from error
-        return _frames.failed(error)
+        return _child_frames.failed(error)
     except (MemoryError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # noqa: BLE001 - a defect, raised again by the parent
         text = f"{order.label} could not be decoded: {type(error).__name__}: {error}"
-        return _frames.failed(DecoderDied(text))
-    return _frames.frame(_frames.Kind.END)
+        return _child_frames.failed(DecoderDied(text))
+    return _child_frames.frame(_child_frames.Kind.END)
 
 
 def _tell(order: Order, source: int, talk: socket.socket) -> None:
-    file = _Watched(source, lambda: talk.sendall(_frames.frame(_frames.Kind.ALIVE)))
+    file = _Watched(source, lambda: talk.sendall(_child_frames.frame(_child_frames.Kind.ALIVE)))
     with contextlib.closing(file):
         file.seek(order.position)
         audio = open_reader(
@@ -94,15 +94,15 @@ def _tell(order: Order, source: int, talk: socket.socket) -> None:
             on_damage=order.on_damage,
         )
         with audio:
-            talk.sendall(_frames.opened(len(audio.channels), audio.duration_hint))
+            talk.sendall(_child_frames.opened(len(audio.channels), audio.duration_hint))
             told: tuple[str, ...] = ()
             for samples in audio:
                 if audio.warnings != told:
                     told = audio.warnings
-                    talk.sendall(_frames.warned(told))
-                talk.sendall(_frames.block(samples))
+                    talk.sendall(_child_frames.warned(told))
+                talk.sendall(_child_frames.block(samples))
             if audio.warnings != told:
-                talk.sendall(_frames.warned(audio.warnings))
+                talk.sendall(_child_frames.warned(audio.warnings))
 
 
 class _Watched(io.FileIO):
