@@ -9,6 +9,8 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Audio"]
+
 
 class Audio(Protocol):
     """A recording being read: iterate once over its blocks, inside ``with`` or to the end.

@@ -16,6 +16,8 @@ from earmark.audio._samples import to_float
 from earmark.audio._timeline import Piece
 from earmark.errors import AudioTooLarge
 
+__all__ = ["cut", "gather", "resample", "sound"]
+
 Float = NDArray[np.float32]
 
 

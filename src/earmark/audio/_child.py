@@ -23,6 +23,8 @@ from earmark.audio._reader import Reader
 from earmark.audio._stream import open_reader
 from earmark.errors import DecoderDied, EarmarkError
 
+__all__ = ["decode"]
+
 _ALIVE_S: Final = 1.0
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -31,7 +33,7 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 def decode(source: int, talk: socket.socket) -> int:
     """Do as the order says that comes through ``talk``, and return the exit code."""
     order = Order.parse(b"".join(iter(lambda: talk.recv(1 << 16), b"")))
-    shut_in(order.memory_bytes, order.cpu_s)
+    _shut_in(order.memory_bytes, order.cpu_s)
     try:
         talk.sendall(_told(order, source, talk))
     except MemoryError:
@@ -41,7 +43,7 @@ def decode(source: int, talk: socket.socket) -> int:
     return 0
 
 
-def shut_in(memory_bytes: int, cpu_s: int) -> None:
+def _shut_in(memory_bytes: int, cpu_s: int) -> None:
     """Give up all that decoding does not need; there is no way back."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)

@@ -17,6 +17,21 @@ from numpy.typing import NDArray
 
 from earmark import errors
 
+__all__ = [
+    "HEADER",
+    "Kind",
+    "block",
+    "failed",
+    "frame",
+    "opened",
+    "read_block",
+    "read_error",
+    "read_header",
+    "read_opened",
+    "read_warnings",
+    "warned",
+]
+
 Float = NDArray[np.float32]
 
 HEADER: Final = struct.Struct("<BI")

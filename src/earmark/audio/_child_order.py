@@ -9,6 +9,8 @@ from typing import Any, Final, Self
 
 from earmark.audio._limits import Limits
 
+__all__ = ["OUT_OF_MEMORY", "Order"]
+
 OUT_OF_MEMORY: Final = errno.ENOMEM
 """Exit code of a child that met its memory limit."""
 

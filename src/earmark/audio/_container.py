@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from av import AudioStream
     from av.container import InputContainer
 
+__all__ = ["can_seek_exactly", "header_seconds", "open_container", "self_synchronising"]
+
 _OPTIONS: Final = {
     "format_whitelist": ",".join(sorted(DEMUXERS)),
     "codec_whitelist": ",".join(sorted(CODECS)),

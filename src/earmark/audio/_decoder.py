@@ -24,6 +24,8 @@ from earmark.errors import AudioTooLarge, DamagedAudio, EmptyAudio, UnsupportedA
 if TYPE_CHECKING:
     from av import AudioFrame
 
+__all__ = ["Decoder"]
+
 _WORTH_SEEKING_S: Final = 10
 """Less than this is decoded and dropped, in seconds."""
 

@@ -6,6 +6,8 @@ from typing import Final
 
 from earmark.errors import DamagedAudio, InvalidSamples
 
+__all__ = ["Findings"]
+
 _MOST_WARNINGS: Final = 10
 
 

@@ -28,6 +28,8 @@ from typing import Final, NoReturn
 
 from earmark.errors import Unavailable
 
+__all__ = ["NOT_STARTED", "STATUS", "fork_server", "serve"]
+
 NOT_STARTED: Final = 1 << 16
 """Added to the error number that is reported when no child could be started."""
 

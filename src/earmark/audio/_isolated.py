@@ -27,6 +27,8 @@ from earmark.audio._reader import open_source
 from earmark.errors import DecoderDied, InvalidOption, Unavailable
 from earmark.settings import Settings, get_settings
 
+__all__ = ["open_isolated"]
+
 Float = NDArray[np.float32]
 
 SILENCE_S: Final = 60.0

@@ -7,6 +7,19 @@ from typing import Final, Self
 
 from earmark.settings import Settings
 
+__all__ = [
+    "BLOCK_SECONDS",
+    "BLOCK_VALUES",
+    "CHECKSUMMED",
+    "CODECS",
+    "DEMUXERS",
+    "MIN_RATE",
+    "SAMPLE_RATE",
+    "SELF_SYNCHRONISING",
+    "TIMED",
+    "Limits",
+]
+
 SAMPLE_RATE: Final = 16000
 """Sample rate of everything that leaves this room, Hz."""
 

@@ -8,6 +8,8 @@ from typing import Final
 
 from earmark.audio._reader import Reader
 
+__all__ = ["last_page_end", "pages_lost"]
+
 _HEADER: Final = 27
 _CAPTURE: Final = b"OggS\x00"
 

@@ -12,6 +12,16 @@ from numpy.typing import NDArray
 
 from earmark.errors import InvalidOption
 
+__all__ = [
+    "Channels",
+    "OnDamage",
+    "Selection",
+    "check_on_damage",
+    "check_range",
+    "choose_channels",
+    "is_mix",
+]
+
 Channels = str | Sequence[int]
 """``mix`` (the average of all), ``mix:0,2`` (of those), ``split``, or indices of some to split."""
 

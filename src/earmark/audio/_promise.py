@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from av import AudioStream
     from av.container import InputContainer
 
+__all__ = ["all_there", "audio_goes_on", "shortfall"]
+
 _SLOPPY_BYTES: Final = 256
 """Some writers count their own header into the size of the audio."""
 

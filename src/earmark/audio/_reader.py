@@ -17,6 +17,8 @@ from typing import IO, Final, Protocol, cast
 
 from earmark.errors import AudioNotFound, DamagedAudio, DiskFull, InvalidOption
 
+__all__ = ["HEAD", "TAIL", "Reader", "Source", "open_source"]
+
 
 class Readable(Protocol):
     """A binary file object. ``seek`` and ``tell`` are used when ``seekable()`` says so."""

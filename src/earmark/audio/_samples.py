@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from av import AudioFrame
 
+__all__ = ["samples_of", "to_float"]
+
 _TYPES: Final[dict[str, type[np.generic]]] = {
     "u8": np.uint8,
     "s16": np.int16,

@@ -25,6 +25,8 @@ from earmark.audio._reader import Reader, Source
 from earmark.errors import EmptyAudio
 from earmark.settings import Settings, get_settings
 
+__all__ = ["AudioStream", "open_audio", "open_reader", "read_audio"]
+
 Float = NDArray[np.float32]
 
 

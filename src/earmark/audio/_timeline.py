@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from earmark.audio._findings import Findings
 
+__all__ = ["Arrival", "Piece", "Timeline", "Trail"]
+
 _GAP_S: Final = 0.01
 _COARSE_GAP_S: Final = 0.1
 """A jump in the time stamps has to be longer than this, in seconds; the clocks of containers that
