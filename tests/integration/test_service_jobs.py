@@ -10,6 +10,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -238,6 +239,43 @@ def test_tenants_take_turns_and_priority_orders_each_ones_own(
     assert [each for each in order if each != low] == [high, *normal]
 
 
+def test_a_clock_that_was_set_back_keeps_nobody_waiting(
+    store: Store, jobs: Jobs, queue: Queue
+) -> None:
+    served, other = caller_of(store, "served"), caller_of(store, "other")
+    waiting = submit(jobs, served).id
+    for _ in range(3):
+        submit(jobs, other)
+    tomorrow = time.time() + 24 * 3600
+    with store.database.write() as connection:
+        rows.update(connection, waiting, {"not_before": tomorrow})
+        everyone = tenants.update().values(served_at=time.time())
+        connection.execute(everyone)
+        connection.execute(everyone.where(tenants.c.name == "served").values(served_at=tomorrow))
+    claimed = queue.claim("e")
+    assert claimed is not None
+    assert claimed.id == waiting
+
+
+def test_a_claim_does_not_sort_all_that_is_queued(store: Store, jobs: Jobs, queue: Queue) -> None:
+    if not store.database.embedded:
+        pytest.skip("PostgreSQL plans by what it has counted, which is nothing yet")
+    submit(jobs, caller_of(store))
+    asked = []
+
+    @sa.event.listens_for(store.database.engine, "before_cursor_execute")
+    def note(*event: Any) -> None:
+        asked.append((event[2], event[3]))
+
+    assert queue.claim("e") is not None
+    sa.event.remove(store.database.engine, "before_cursor_execute", note)
+    chosen = next(pair for pair in asked if "jobs.seq" in pair[0].partition("ORDER BY")[2])
+    with store.database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {chosen[0]}", chosen[1]).all()
+    assert "SEARCH" in str(plan)
+    assert "TEMP B-TREE" not in str(plan)
+
+
 def test_each_job_is_claimed_once(store: Store, jobs: Jobs, queue: Queue) -> None:
     caller = caller_of(store)
     for _ in range(30):
@@ -296,7 +334,7 @@ def test_a_job_put_off_waits_and_one_handed_back_does_not(
     caller = caller_of(store)
     job = submit(jobs, caller)
     queue.claim("e")
-    assert queue.put_off(job.id, "e", 3600)
+    assert queue.put_off(job.id, "e", rows.LONGEST_WAIT_S)
     assert queue.claim("e") is None
     with store.database.write() as connection:
         rows.update(connection, job.id, {"not_before": time.time()})

@@ -42,7 +42,6 @@ _BEGINNINGS = 10  # of its analysis by workers that died, after which it is not 
 _FETCHES = 4
 _FETCH_PAUSE_S = 2.0
 _GIVE_UP_S = 24 * 3600.0  # after which a job is not put off any more
-_LONGEST_WAIT_S = 900.0
 _REPORT_S = 0.5
 _PAUSES_S = (1.0, 2.0, 4.0)  # before what failed for want of storage is tried again
 _LATER = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED})
@@ -130,7 +129,7 @@ class Workflow:
             tried_s = time.time() - (job.started_at or job.created_at)
             if tried_s < _GIVE_UP_S:
                 _log.warning("The job %s is put off: %s", job.id, came["later"])
-                return min(max(1.0, tried_s / 2), _LONGEST_WAIT_S)
+                return min(max(1.0, tried_s / 2), rows.LONGEST_WAIT_S)
             came = {"error": came["error"]}
         timings = {**fetched.get("timings", {}), **came.get("timings", {})}
         ended = step("finish", lambda: self._finish(job, run, came, timings))

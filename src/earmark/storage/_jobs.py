@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from earmark.storage._schema import jobs, tenants
 
 __all__ = [
+    "LONGEST_WAIT_S",
     "Row",
     "claim",
     "columns",
@@ -23,6 +24,9 @@ __all__ = [
     "listing",
     "update",
 ]
+
+LONGEST_WAIT_S = 900.0
+"""The longest that a job is put off by."""
 
 Row = sa.RowMapping
 
@@ -98,9 +102,11 @@ def claim(connection: sa.Connection, executor_id: str, now: float) -> Row | None
     """Begin the job whose turn it is, if there is one.
 
     Tenants take turns: first the one with the fewest jobs running, then the one served longest
-    ago. Within a tenant the priority decides, then the order of submission.
+    ago. Within a tenant the priority decides, then the order of submission. Nobody waits
+    for a time that is only as far away because the clock was set back.
     """
-    waiting = (jobs.c.state == "queued") & (jobs.c.not_before <= now)
+    due_now = (jobs.c.not_before <= now) | (jobs.c.not_before > now + LONGEST_WAIT_S)
+    waiting = (jobs.c.state == "queued") & due_now
     running = (
         sa.select(sa.func.count())
         .where(jobs.c.tenant_id == tenants.c.id, jobs.c.state == "running")
@@ -108,18 +114,24 @@ def claim(connection: sa.Connection, executor_id: str, now: float) -> Row | None
         .scalar_subquery()
     )
     due = sa.exists().where(jobs.c.tenant_id == tenants.c.id, waiting).correlate(tenants)
+    served_at = sa.case((tenants.c.served_at > now, 0.0), else_=tenants.c.served_at)
     tenant_id = connection.scalar(
-        sa.select(tenants.c.id)
-        .where(due)
-        .order_by(running, tenants.c.served_at, tenants.c.id)
-        .limit(1)
+        sa.select(tenants.c.id).where(due).order_by(running, served_at, tenants.c.id).limit(1)
     )
     if tenant_id is None:
         return None
+    # By itself, so that an index gives both orders: ten thousand jobs are not sorted each time.
+    first = (
+        sa.select(jobs.c.priority)
+        .where(jobs.c.tenant_id == tenant_id, waiting)
+        .order_by(jobs.c.priority.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     job_id = connection.scalar(
         sa.select(jobs.c.id)
-        .where(jobs.c.tenant_id == tenant_id, waiting)
-        .order_by(jobs.c.priority.desc(), jobs.c.seq)
+        .where(jobs.c.tenant_id == tenant_id, waiting, jobs.c.priority == first)
+        .order_by(jobs.c.seq)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
