@@ -193,7 +193,7 @@ def engines_of(worker: int) -> list[psutil.Process]:
     found = []
     for process in psutil.Process(worker).children():
         try:
-            if "earmark.service._engine" in process.cmdline():
+            if "earmark.service._engine_process" in process.cmdline():
                 found.append(process)
         except psutil.NoSuchProcess:
             continue

@@ -17,14 +17,8 @@ import pytest
 from earmark.diarization import Diarization, SpeechActivity, diarize
 from earmark.errors import Unavailable
 from earmark.service import JobKind, JobOptions
-from earmark.service._engines import (
-    Analysed,
-    AnalysisFailed,
-    Engine,
-    EngineDied,
-    Engines,
-    EngineStopped,
-)
+from earmark.service._engine import Analysed, AnalysisFailed, Engine, EngineDied, EngineStopped
+from earmark.service._engines import Engines
 from earmark.settings import Settings
 from server import until
 from workers import engines_of, sound

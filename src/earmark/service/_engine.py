@@ -1,191 +1,246 @@
-"""The process in which the models live and recordings are analysed, one at a time.
-
-A worker starts it with a socket to talk through, and with a pipe as standard input. Each byte of
-that says how many threads may compute from now on; when it closes, because the worker has died,
-the process ends. It sees no key and no address of a database. Recordings are decoded in yet
-another process, see `open_isolated`.
-"""
+"""An engine as its worker sees it: a process that analyses one recording at a time."""
 
 from __future__ import annotations
 
-import io
+import contextlib
+import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from dataclasses import asdict, dataclass
+from typing import IO
 
-from earmark.errors import EarmarkError, Kind
-from earmark.service._talk import Message, Talk
+from earmark.errors import Kind, Unavailable
+from earmark.service._messages import MessageSocket
+from earmark.service._model import JobError, JobKind, JobOptions
 from earmark.settings import Settings
 
-if TYPE_CHECKING:
-    from earmark.diarization import Diarizer, Progress
+__all__ = ["Analysed", "AnalysisFailed", "Engine", "EngineDied", "EngineStopped"]
 
-__all__ = ["main"]
+_log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-T = TypeVar("T")
+_PROGRAM = "earmark.service._engine_process"
+_KEPT = ("HOME", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
+_KEPT_PREFIXES = ("CUDA_", "LC_", "NVIDIA_", "OMP_", "OPENVINO_", "ORT_", "PYTHON", "XDG_")
+_SETTINGS = (
+    "models_dir",
+    "offline",
+    "models_source",
+    "models_mirror",
+    "provider",
+    "max_duration_s",
+    "max_channels",
+    "max_sample_rate",
+    "max_decoded_samples",
+    "decoder_memory_bytes",
+    "decoder_cpu_s",
+)
 
 
-class _Crew(ThreadPoolExecutor):
-    """Threads of which only as many are at work at once as have been granted."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Analysed:
+    """The result document (JSON) of a recording, ``audio_s`` seconds of it."""
 
-    def __init__(self, threads: int) -> None:
-        super().__init__(threads, thread_name_prefix="earmark")
-        self._changed = threading.Condition()
-        self._granted, self._at_work = threads, 0
+    document: bytes
+    audio_s: float
+
+
+class AnalysisFailed(Exception):
+    """The engine cannot answer; why it says itself."""
+
+    def __init__(self, error: JobError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class EngineDied(Exception):
+    """The engine process ended while it was at work; the message says how."""
+
+
+class EngineStopped(Exception):
+    """The engine was stopped by intent."""
+
+
+class Engine:
+    """One engine process; made again when it has ended. One thread uses it, any may `stop` it."""
+
+    def __init__(self, settings: Settings, *, threads: int) -> None:
+        fields = settings.model_dump(mode="json", include=set(_SETTINGS))
+        self._settings = {**fields, "threads": threads}
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: MessageSocket | None = None
+        self._ready = False
+        self._stopped = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while there is a process."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the process, unless there is a living one, without waiting until it is ready.
+
+        Raises `Unavailable` when the system has no room for another process.
+        """
+        with self._lock:
+            living = self._process is not None and self._process.poll() is None
+            if living and not self._stopped:
+                return
+            self._stopped = False
+            self._discard()
+            self._spawn()
+
+    def wait(self) -> None:
+        """Wait until the models are loaded.
+
+        Raises `Unavailable` when they cannot be, `EngineStopped`.
+        """
+        if self._ready:
+            return
+        try:
+            self._receive_until("ready", lambda _: None)
+        except (AnalysisFailed, EngineDied) as error:
+            raise Unavailable(f"The engine cannot be started: {error}") from error
+        self._ready = True
 
     def grant(self, threads: int) -> None:
-        """Let so many be at work; who is at work beyond that finishes."""
-        with self._changed:
-            self._granted = threads
-            self._changed.notify_all()
+        """Let the process compute with so many threads from now on, at most as many as it has."""
+        with self._lock, contextlib.suppress(OSError):  # who is dead needs none
+            if self._process is not None and self._process.stdin is not None:
+                os.write(self._process.stdin.fileno(), bytes([threads]))
 
-    def submit(self, fn: Callable[P, T], /, *arguments: P.args, **keywords: P.kwargs) -> Future[T]:
-        return super().submit(self._in_turn, partial(fn, *arguments, **keywords))
+    def run(
+        self,
+        file: IO[bytes],
+        *,
+        kind: JobKind,
+        options: JobOptions,
+        name: str | None,
+        on_progress: Callable[[int], None],
+    ) -> Analysed:
+        """Analyse a recording; ``name`` is what messages and exports call it.
 
-    def _in_turn(self, act: Callable[[], T]) -> T:
-        with self._changed:
-            self._changed.wait_for(lambda: self._at_work < self._granted)
-            self._at_work += 1
+        ``on_progress`` hears percentages, on this thread. Raises `AnalysisFailed` with the
+        engine's own reason, `EngineDied` when the process ended at work, `EngineStopped` after
+        `stop`, `Unavailable` when there is no process to be had.
+        """
+        self.wait()
         try:
-            return act()
-        finally:
-            with self._changed:
-                self._at_work -= 1
-                self._changed.notify()
-
-
-class _Desk:
-    """The loaded models; those of the fast way are loaded when first asked for."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._crew = _Crew(settings.threads)
-        self._diarizers: dict[bool, Diarizer] = {}
-        threading.Thread(target=self._obey, daemon=True).start()
-
-    def diarizer(self, *, fast: bool) -> Diarizer:
-        from earmark.diarization import Diarizer
-
-        if fast not in self._diarizers:
-            self._diarizers[fast] = Diarizer(
-                settings=self._settings, fast=fast, executor=self._crew
+            self._connected().send(
+                "analyse",
+                descriptor=file.fileno(),
+                job=kind,
+                options=asdict(options),
+                name=name,
             )
-        return self._diarizers[fast]
+        except OSError as error:
+            raise self._ended() from error
+        document, fields = self._receive_until("done", on_progress)
+        return Analysed(document=document, audio_s=fields["audio_s"])
 
-    def answer(self, asked: Message, talk: Talk) -> None:
-        """Analyse a recording and say how that went."""
-        begun = time.monotonic()
-        document, audio_s = self._analyse(asked, talk)
-        talk.say("done", body=document, audio_s=audio_s, took_s=time.monotonic() - begun)
+    def stop(self) -> None:
+        """Kill the process, whatever it does. Who waits for it gets `EngineStopped`."""
+        with self._lock:
+            self._stopped = True
+            if self._process is not None and self._process.poll() is None:
+                self._process.kill()
 
-    def _obey(self) -> None:
-        """Compute with as many threads as the worker says; end when it has."""
-        while granted := os.read(sys.stdin.fileno(), 1):
-            self._crew.grant(granted[0])
-        os._exit(1)
+    def close(self) -> None:
+        """Kill the process and wait until it is gone."""
+        self.stop()
+        with self._lock:
+            self._discard()
 
-    def _analyse(self, asked: Message, talk: Talk) -> tuple[bytes, float]:
-        from earmark.audio import open_isolated
-
-        options, name = asked.fields["options"], asked.fields["name"]
-        told = -1
-
-        def report(progress: Progress) -> None:
-            nonlocal told
-            percent = int(100 * progress.fraction)
-            if percent > told:
-                told = percent
-                talk.say("progress", percent=percent)
-
-        diarizer = self.diarizer(fast=options["fast"])
-        uri = None if name is None else Path(name).stem or None
-        if asked.descriptor is None:
-            raise ValueError("A recording was asked about but not handed over.")
-        with (
-            _recording(asked.descriptor, name) as file,
-            open_isolated(
-                file,
-                channels=options["channels"],
-                start=options["start"],
-                end=options["end"],
-                on_damage="warn" if options["tolerate_damage"] else "error",
-                settings=self._settings,
-            ) as audio,
-        ):
-            if asked.fields["job"] == "voice-activity":
-                speech = diarizer.detect_speech_stream(audio, uri=uri, on_progress=report)
-                return speech.to_json(compact=True).encode(), speech.duration
-            result = diarizer.diarize_stream(
-                audio,
-                speakers=options["speakers"],
-                min_speakers=options["min_speakers"],
-                max_speakers=options["max_speakers"],
-                uri=uri,
-                on_progress=report,
-            )
-        document = result.to_json(
-            compact=True, voiceprints=False, frame_confidence=options["frame_confidence"]
-        )
-        return document.encode(), result.duration
-
-
-def main(descriptor: int) -> None:
-    """Serve the worker at the other end of this socket until it hangs up."""
-    # The worker decides when this ends. Its children inherit that: a service manager that ends
-    # all processes at once would else make recordings look deadly.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _prefer_for_killing()
-    talk = Talk(socket.socket(fileno=descriptor))
-    try:
-        desk = _Desk(Settings(**talk.hear().fields["settings"]))
-        try:
-            desk.diarizer(fast=False)
-        except EarmarkError as error:
-            talk.say("error", **_told(error))
-            return
-        talk.say("ready")
-        while True:
-            asked = talk.hear()
+    def _spawn(self) -> None:
+        ours, its_own = socket.socketpair()
+        with its_own:
             try:
-                desk.answer(asked, talk)
-            except EarmarkError as error:
-                talk.say("error", **_told(error))
-            except OSError:
-                raise
-            except Exception:
-                message = "The analysis met a defect of Earmark: the worker's log tells more."
-                talk.say("error", error_kind=Kind.INTERNAL, code="internal", message=message)
-                raise
-    except (BrokenPipeError, EOFError):
+                self._process = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        "earmark.service._engine_process",
+                        str(its_own.fileno()),
+                    ],
+                    pass_fds=[its_own.fileno()],
+                    env=_environment(),
+                    stdin=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,  # Ctrl-C is for the worker
+                )
+            except OSError as error:
+                ours.close()
+                raise Unavailable(f"No engine can be started now: {error}.") from error
+        self._socket, self._ready = MessageSocket(ours), False
+        with contextlib.suppress(OSError):  # it has died at once: who waits for it finds out
+            self._socket.send("settings", settings=self._settings)
+        threading.Thread(
+            target=_log_lines, args=(self._process,), name="earmark-engine-log", daemon=True
+        ).start()
+
+    def _discard(self) -> None:
+        if self._process is None or self._socket is None:
+            return
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process = self._socket = None
+
+    def _connected(self) -> MessageSocket:
+        if self._socket is None:
+            raise self._ended()
+        return self._socket
+
+    def _receive_until(
+        self, wanted: str, on_progress: Callable[[int], None]
+    ) -> tuple[bytes, dict[str, float]]:
+        while True:
+            try:
+                received = self._connected().receive()
+            except (EOFError, OSError) as error:
+                raise self._ended() from error
+            if received.kind == "error":
+                told = received.fields
+                raise AnalysisFailed(
+                    JobError(
+                        kind=Kind(told["error_kind"]), code=told["code"], message=told["message"]
+                    )
+                )
+            if received.kind == wanted:
+                return received.body, dict(received.fields)
+            on_progress(int(received.fields["percent"]))
+
+    def _ended(self) -> EngineDied | EngineStopped:
+        with self._lock:
+            if self._stopped or self._process is None:
+                return EngineStopped("The analysis was stopped.")
+            self._process.kill()
+            code = self._process.wait()
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return EngineDied(f"the process that analyses it ended with {how}")
+
+
+def _environment() -> dict[str, str]:
+    """What an engine needs to see: no key, and no address of a database."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _KEPT or name.startswith(_KEPT_PREFIXES)
+    }
+
+
+def _log_lines(process: subprocess.Popen[bytes]) -> None:
+    """Hand to the log what an engine writes to its standard error."""
+    if process.stderr is None:
         return
-
-
-def _told(error: EarmarkError) -> dict[str, Any]:
-    return {"error_kind": error.kind, "code": error.code, "message": str(error)}
-
-
-def _recording(descriptor: int, name: str | None) -> io.FileIO:
-    file = io.FileIO(descriptor, "rb")
-    file.name = name or "The recording"  # what messages call it
-    return file
-
-
-def _prefer_for_killing() -> None:
-    """When memory runs out, this process is to go, not the server; Linux lets it be told."""
-    score = Path("/proc/self/oom_score_adj")
-    if score.exists():
-        score.write_text("500", encoding="ascii")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    with process.stderr as lines:
+        for line in lines:
+            _log.warning("engine %d: %s", process.pid, line.decode("utf-8", "replace").rstrip())

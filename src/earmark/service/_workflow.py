@@ -24,7 +24,7 @@ from earmark import __version__
 from earmark.errors import DecoderDied, EarmarkError, FetchError, JobPoisoned, Kind, NotFound
 from earmark.models import ModelStore, catalogue
 from earmark.service._durable import Outcome, step
-from earmark.service._engines import Analysed, AnalysisFailed, Engine, EngineDied, EngineStopped
+from earmark.service._engine import Analysed, AnalysisFailed, Engine, EngineDied, EngineStopped
 from earmark.service._fetch import fetch
 from earmark.service._http import Http
 from earmark.service._model import Caller, Job, JobError, JobState, Media, Scope
@@ -204,7 +204,7 @@ class Workflow:
             document = self._store.blobs.get(known.result_blob)
         except NotFound:
             return None
-        return Analysed(document=document, audio_s=known.audio_s or 0.0, took_s=0.0)
+        return Analysed(document=document, audio_s=known.audio_s or 0.0)
 
     def _ask(self, job: Job, media: Media, run: Run) -> Analysed:
         """Let the engine analyse the recording; once more, when that made a process die."""

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Message", "Talk"]
+__all__ = ["Message", "MessageSocket"]
 
 _HEAD = struct.Struct("!QQ")  # bytes of JSON, bytes after it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """What was heard: its kind, its fields, and the bytes or the open file that came along."""
+    """What was received: its kind, its fields, and the bytes or the open file that came along."""
 
     kind: str
     fields: Mapping[str, Any]
@@ -26,13 +26,13 @@ class Message:
     descriptor: int | None
 
 
-class Talk:
-    """One end of a conversation. Nothing is unpickled: both ends may be of different minds."""
+class MessageSocket:
+    """One end of a conversation. Nothing is unpickled: neither end need trust the other."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
 
-    def say(
+    def send(
         self, kind: str, *, body: bytes = b"", descriptor: int | None = None, **fields: object
     ) -> None:
         """Send a message; ``descriptor`` is an open file, which the other end gets a copy of.
@@ -45,7 +45,7 @@ class Talk:
         self._socket.sendall(text)
         self._socket.sendall(body)
 
-    def hear(self) -> Message:
+    def receive(self) -> Message:
         """Wait for a message. Raises `EOFError` when the other end is gone."""
         try:
             head, files, _, _ = socket.recv_fds(self._socket, _HEAD.size, 1)
@@ -62,8 +62,8 @@ class Talk:
             os.set_inheritable(descriptor, False)
         return Message(kind=kind, fields=fields, body=body, descriptor=files[0] if files else None)
 
-    def hang_up(self) -> None:
-        """End the conversation; who waits in `hear`, here or there, gets `EOFError`."""
+    def close(self) -> None:
+        """End the conversation; who waits in `receive`, here or there, gets `EOFError`."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -1,0 +1,189 @@
+"""The process in which the models live and recordings are analysed, one at a time.
+
+A worker starts it with a socket for messages, and with a pipe as standard input. Each byte of
+that says how many threads may compute from now on; when it closes, because the worker has died,
+the process ends. It sees no key and no address of a database. Recordings are decoded in yet
+another process, see `open_isolated`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from earmark.errors import EarmarkError, Kind
+from earmark.service._messages import Message, MessageSocket
+from earmark.settings import Settings
+
+if TYPE_CHECKING:
+    from earmark.diarization import Diarizer, Progress
+
+__all__ = ["main"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _SharedThreads(ThreadPoolExecutor):
+    """Threads of which only as many are at work at once as have been granted."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads, thread_name_prefix="earmark")
+        self._changed = threading.Condition()
+        self._granted, self._at_work = threads, 0
+
+    def grant(self, threads: int) -> None:
+        """Let so many be at work; who is at work beyond that finishes."""
+        with self._changed:
+            self._granted = threads
+            self._changed.notify_all()
+
+    def submit(self, fn: Callable[P, T], /, *arguments: P.args, **keywords: P.kwargs) -> Future[T]:
+        return super().submit(self._in_turn, partial(fn, *arguments, **keywords))
+
+    def _in_turn(self, act: Callable[[], T]) -> T:
+        with self._changed:
+            self._changed.wait_for(lambda: self._at_work < self._granted)
+            self._at_work += 1
+        try:
+            return act()
+        finally:
+            with self._changed:
+                self._at_work -= 1
+                self._changed.notify()
+
+
+class _Analyser:
+    """The loaded models; those of the fast way are loaded when first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._threads = _SharedThreads(settings.threads)
+        self._diarizers: dict[bool, Diarizer] = {}
+        threading.Thread(target=self._obey, daemon=True).start()
+
+    def diarizer(self, *, fast: bool) -> Diarizer:
+        from earmark.diarization import Diarizer
+
+        if fast not in self._diarizers:
+            self._diarizers[fast] = Diarizer(
+                settings=self._settings, fast=fast, executor=self._threads
+            )
+        return self._diarizers[fast]
+
+    def answer(self, asked: Message, worker: MessageSocket) -> None:
+        """Analyse a recording and say how that went."""
+        document, audio_s = self._analyse(asked, worker)
+        worker.send("done", body=document, audio_s=audio_s)
+
+    def _obey(self) -> None:
+        """Compute with as many threads as the worker says; end when it has."""
+        while granted := os.read(sys.stdin.fileno(), 1):
+            self._threads.grant(granted[0])
+        os._exit(1)
+
+    def _analyse(self, asked: Message, worker: MessageSocket) -> tuple[bytes, float]:
+        from earmark.audio import open_isolated
+
+        options, name = asked.fields["options"], asked.fields["name"]
+        told = -1
+
+        def report(progress: Progress) -> None:
+            nonlocal told
+            percent = int(100 * progress.fraction)
+            if percent > told:
+                told = percent
+                worker.send("progress", percent=percent)
+
+        diarizer = self.diarizer(fast=options["fast"])
+        uri = None if name is None else Path(name).stem or None
+        if asked.descriptor is None:
+            raise ValueError("A recording was asked about but not handed over.")
+        with (
+            _recording(asked.descriptor, name) as file,
+            open_isolated(
+                file,
+                channels=options["channels"],
+                start=options["start"],
+                end=options["end"],
+                on_damage="warn" if options["tolerate_damage"] else "error",
+                settings=self._settings,
+            ) as audio,
+        ):
+            if asked.fields["job"] == "voice-activity":
+                speech = diarizer.detect_speech_stream(audio, uri=uri, on_progress=report)
+                return speech.to_json(compact=True).encode(), speech.duration
+            result = diarizer.diarize_stream(
+                audio,
+                speakers=options["speakers"],
+                min_speakers=options["min_speakers"],
+                max_speakers=options["max_speakers"],
+                uri=uri,
+                on_progress=report,
+            )
+        document = result.to_json(
+            compact=True, voiceprints=False, frame_confidence=options["frame_confidence"]
+        )
+        return document.encode(), result.duration
+
+
+def main(descriptor: int) -> None:
+    """Serve the worker at the other end of this socket until it hangs up."""
+    # The worker decides when this ends. Its children inherit that: a service manager that ends
+    # all processes at once would else make recordings look deadly.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _prefer_for_killing()
+    worker = MessageSocket(socket.socket(fileno=descriptor))
+    try:
+        analyser = _Analyser(Settings(**worker.receive().fields["settings"]))
+        try:
+            analyser.diarizer(fast=False)
+        except EarmarkError as error:
+            worker.send("error", **_told(error))
+            return
+        worker.send("ready")
+        while True:
+            asked = worker.receive()
+            try:
+                analyser.answer(asked, worker)
+            except EarmarkError as error:
+                worker.send("error", **_told(error))
+            except OSError:
+                raise
+            except Exception:
+                message = "The analysis met a defect of Earmark: the worker's log tells more."
+                worker.send("error", error_kind=Kind.INTERNAL, code="internal", message=message)
+                raise
+    except (BrokenPipeError, EOFError):
+        return
+
+
+def _told(error: EarmarkError) -> dict[str, Any]:
+    return {"error_kind": error.kind, "code": error.code, "message": str(error)}
+
+
+def _recording(descriptor: int, name: str | None) -> io.FileIO:
+    file = io.FileIO(descriptor, "rb")
+    file.name = name or "The recording"  # what messages call it
+    return file
+
+
+def _prefer_for_killing() -> None:
+    """When memory runs out, this process is to go, not the server; Linux lets it be told."""
+    score = Path("/proc/self/oom_score_adj")
+    if score.exists():
+        score.write_text("500", encoding="ascii")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
