@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse, Response
 
 from earmark.dialects._http import announced_bytes, idempotency_of
 from earmark.dialects._multipart import Form, receive_form
-from earmark.dialects.phonexia._admission import Admission
+from earmark.dialects.phonexia._access import Admission
 from earmark.dialects.phonexia._names import NAME, PREFIX
-from earmark.dialects.phonexia._request import Selection, bad_idempotency_key, missing_file
-from earmark.dialects.phonexia._result import state_of, task_body
+from earmark.dialects.phonexia._render import state_of, task_body
+from earmark.dialects.phonexia._requests import Selection, bad_idempotency_key, missing_file
 from earmark.dialects.phonexia._technologies import Technology
 from earmark.errors import InvalidInput, MediaTooLarge
 from earmark.service import Idempotency, JobState, Service, Submission

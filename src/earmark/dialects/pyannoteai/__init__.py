@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from earmark.dialects.pyannoteai._app import mounts
-from earmark.dialects.pyannoteai._requests import NAME
-from earmark.dialects.pyannoteai._webhooks import webhook_format
+from earmark.dialects.pyannoteai._names import NAME
+from earmark.dialects.pyannoteai._webhook_format import webhook_format
 
 __all__ = ["NAME", "mounts", "webhook_format"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from earmark.dialects.pyannoteai._door import Door
+from earmark.dialects.pyannoteai._access import Admission
 from earmark.dialects.pyannoteai._errors import handle_errors
 from earmark.dialects.pyannoteai._jobs import first_version, second_version
 from earmark.dialects.pyannoteai._media import media_links
@@ -28,5 +28,5 @@ def _application(service: Service, *routers: APIRouter) -> FastAPI:
     for router in routers:
         app.include_router(router)
     handle_errors(app)
-    app.add_middleware(Door, service=service)
+    app.add_middleware(Admission, service=service)
     return app

@@ -9,21 +9,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse
 
 from earmark.dialects._http import JsonRoute, idempotency_of
-from earmark.dialects.pyannoteai._door import caller_of
+from earmark.dialects.pyannoteai._access import caller_of
 from earmark.dialects.pyannoteai._errors import problem
-from earmark.dialects.pyannoteai._render import (
-    STATES,
-    job_created,
-    job_details,
-    job_rows,
-)
-from earmark.dialects.pyannoteai._requests import (
-    MEDIA,
-    NAME,
-    DiarizeRequest,
-    blaming,
-    media_key,
-)
+from earmark.dialects.pyannoteai._names import NAME
+from earmark.dialects.pyannoteai._render import STATES, job_created, job_details, job_rows
+from earmark.dialects.pyannoteai._requests import MEDIA, DiarizeRequest, blaming, media_key
 from earmark.service import AddressRules, Caller, Job, JobKind, Page, Service, Submission
 
 __all__ = ["first_version", "second_version"]
@@ -37,7 +27,7 @@ Skip = Annotated[int, Query(ge=0, le=2**31 - 1)]
 def first_version(service: Service) -> APIRouter:
     """What lies under ``/v1``."""
     router, settings = APIRouter(tags=["Jobs"], route_class=JsonRoute), service.settings
-    rules = AddressRules(allow_http=settings.allow_http, allow=settings.allow_addresses)
+    rules = AddressRules.of(settings)
 
     @router.get("/test")
     def test() -> dict[str, str]:

@@ -10,8 +10,9 @@ from starlette.responses import Response, StreamingResponse
 
 from earmark.dialects._http import JsonRoute, absolute_url, announced_bytes
 from earmark.dialects._multipart import receive_body
-from earmark.dialects.pyannoteai._door import FILES, caller_of
-from earmark.dialects.pyannoteai._requests import NAME, MediaRequest, blaming, media_key
+from earmark.dialects.pyannoteai._access import FILES, caller_of
+from earmark.dialects.pyannoteai._names import NAME
+from earmark.dialects.pyannoteai._requests import MediaRequest, blaming, media_key
 from earmark.errors import Forbidden
 from earmark.service import Caller, Scope, Service
 

@@ -21,15 +21,12 @@ from earmark.service import JobOptions
 
 __all__ = [
     "MEDIA",
-    "NAME",
     "DiarizeRequest",
     "MediaRequest",
     "Model",
     "blaming",
     "media_key",
 ]
-
-NAME = "pyannoteai"
 
 MEDIA = "media://"
 _MEDIA_URL = re.compile(r"media://([a-zA-Z0-9\-_./]+)")

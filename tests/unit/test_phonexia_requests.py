@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from earmark.dialects.phonexia._request import DiarizationConfig, Selection
+from earmark.dialects.phonexia._requests import DiarizationConfig, Selection
 from earmark.errors import InvalidInput
 from earmark.service import JobOptions
 

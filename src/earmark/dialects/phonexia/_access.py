@@ -1,4 +1,4 @@
-"""Who may ask, and how often."""
+"""Who asks, whether they may, and how often."""
 
 from __future__ import annotations
 

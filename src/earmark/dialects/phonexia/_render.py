@@ -1,15 +1,16 @@
-"""How a task stands, as the vendor shows it."""
+"""Tasks and their results, in the vendor's shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from earmark.dialects.phonexia._errors import detail, dotted
+from earmark.diarization import Diarization, SpeechActivity, Turn
 from earmark.errors import InvalidOption, Kind, NotFound
 from earmark.service import Job, JobError, JobState
 
-__all__ = ["state_of", "task_body"]
+__all__ = ["diarization_result", "speech_result", "state_of", "task_body"]
 
 _STATES: Final[Mapping[JobState, str]] = {
     JobState.QUEUED: "pending",
@@ -41,6 +42,31 @@ def task_body(job: Job, result: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
+def diarization_result(document: bytes) -> dict[str, Any]:
+    """The turns of a result document, by channel; a mix is channel 0."""
+    result = Diarization.from_json(document)
+    return {
+        "channels": [_speakers(result.turns, channel) for channel in result.channels or (None,)]
+    }
+
+
+def speech_result(document: bytes) -> dict[str, Any]:
+    """The stretches with speech of a result document, by channel; a mix is channel 0."""
+    return {
+        "channels": [
+            {
+                "channel_number": each.channel or 0,
+                "speech_length": each.speech_s,
+                "segments": [
+                    {"segment_type": "voice", "start_time": start, "end_time": end}
+                    for start, end in each.segments
+                ],
+            }
+            for each in SpeechActivity.from_json(document).channels
+        ]
+    }
+
+
 def _error(job: Job) -> dict[str, Any] | None:
     if job.state is JobState.CANCELED:
         return {"type": "internal", "message": "The task was canceled.", "detail": []}
@@ -57,3 +83,18 @@ def _error(job: Job) -> dict[str, Any] | None:
 def _cause(error: JobError) -> dict[str, Any]:
     location = ("query",) if error.code == InvalidOption.code else ("body", "file")
     return detail(location, error.message, dotted(error.code))
+
+
+def _speakers(turns: Iterable[Turn], channel: int | None) -> dict[str, Any]:
+    """The turns of one channel; its speakers are numbered as they first appear."""
+    ids: dict[str, int] = {}
+    segments = [
+        {
+            "speaker_id": ids.setdefault(turn.speaker, len(ids)),
+            "start_time": turn.start,
+            "end_time": turn.end,
+        }
+        for turn in turns
+        if turn.channel == channel
+    ]
+    return {"channel_number": channel or 0, "speakers_count": len(ids), "segments": segments}

@@ -1,4 +1,4 @@
-"""Who asks, and how often they may: settled before anything else is looked at."""
+"""Who asks, whether they may, and how often: settled before anything else is looked at."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from earmark.dialects._http import key_of
 from earmark.dialects.pyannoteai._errors import limit_headers, refusal, whole_seconds
-from earmark.dialects.pyannoteai._requests import NAME
+from earmark.dialects.pyannoteai._names import NAME
 from earmark.errors import EarmarkError, RateLimited
 from earmark.service import Caller, Service
 
-__all__ = ["FILES", "Door", "caller_of"]
+__all__ = ["FILES", "Admission", "caller_of"]
 
 FILES = "/media/files/"
 """Under here a signed link is the key, and nothing is counted."""
@@ -22,7 +22,7 @@ _SUBMISSIONS = ("/diarize", "/identify", "/voiceprint", "/media/input", "/media/
 _QUERIES = ("/test", "/jobs")
 
 
-class Door:
+class Admission:
     """Middleware: the caller and what is left of the rate limit go into the request's state.
 
     The limit is counted per tenant and endpoint; requests without a good key are counted by the
@@ -74,7 +74,7 @@ class Door:
 
 
 def caller_of(request: Request) -> Caller:
-    """Whom the door has let in."""
+    """Whom `Admission` has let in."""
     caller: Caller = request.state.caller
     return caller
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from earmark.dialects.phonexia._result import state_of, task_body
+from earmark.dialects.phonexia._render import state_of, task_body
 from earmark.dialects.phonexia._technologies import TECHNOLOGIES
 from earmark.diarization import ChannelSpeech, Diarization, SpeechActivity, Turn
 from earmark.errors import Kind, NotFound
