@@ -21,11 +21,21 @@ DOCS = Path(__file__).parent.parent / "docs"
 BEGIN = "<!-- from the code: `make docs` -->\n"
 END = "<!-- end -->\n"
 
+_USER_FOLDERS = {
+    "models_dir": "`earmark/models` in the user's cache folder",
+    "data_dir": "`earmark` in the user's data folder",
+}
+
 
 def settings_table() -> str:
     """A row for each setting: the variable, what it takes, its default, what it does."""
     rows = (
-        (f"`EARMARK_{name.upper()}`", _kind(field), _default(field), field.description or "")
+        (
+            f"`EARMARK_{name.upper()}`",
+            _kind(name, field),
+            _default(name, field),
+            field.description or "",
+        )
         for name, field in Settings.model_fields.items()
     )
     return _table(("variable", "takes", "default", "what it does"), rows)
@@ -85,22 +95,24 @@ def render(page: str, text: str) -> str:
     return f"{head}{BEGIN}\n{PAGES[page]()}\n{END}{tail}"
 
 
-def _kind(field: FieldInfo) -> str:
+def _kind(name: str, field: FieldInfo) -> str:
     kind = field.annotation
     if isinstance(kind, UnionType):
         kind = next(option for option in get_args(kind) if option is not type(None))
     if get_origin(kind) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(kind))
-    words = {bool: "`true` or `false`", int: "a whole number", float: "a number", Path: "a folder"}
+    if kind is Path:
+        return "a folder" if name.endswith("_dir") else "a file"
+    words = {bool: "`true` or `false`", int: "a whole number", float: "a number"}
     return words.get(kind, "text") if isinstance(kind, type) else "text"
 
 
-def _default(field: FieldInfo) -> str:
+def _default(name: str, field: FieldInfo) -> str:
     if field.default_factory is not None:
-        return "`earmark/models` in the user's cache folder"
-    if field.default is None:
+        return _USER_FOLDERS[name]
+    if field.default in (None, "", ()):
         return "not set"
-    value = field.default
+    value = ",".join(field.default) if isinstance(field.default, tuple) else field.default
     return f"`{value:g}`" if isinstance(value, float) else f"`{str(value).lower()}`"
 
 

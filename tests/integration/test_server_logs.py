@@ -48,6 +48,14 @@ def test_a_run_leaves_nothing_personal_in_the_log(tmp_path: Path, sample_wav: Pa
     lines = [json.loads(line) for line in server.log.splitlines()]
     assert all({"event", "level", "logger", "timestamp"} <= line.keys() for line in lines)
 
+    of_the_job = [line for line in lines if f"The job {job['id']} " in line["event"]]
+    assert [line["event"].split()[3:5] for line in of_the_job] == [
+        ["(diarize)", "is"],
+        ["has", "succeeded,"],
+    ]
+    assert of_the_job[0]["correlation_id"] == "night-run-7"
+    assert any(f"The job {far['id']} has failed (fetch.failed)" in line["event"] for line in lines)
+
     accesses = [line for line in lines if line["logger"] == "earmark.access"]
     (submitted,) = [
         line

@@ -38,6 +38,15 @@ def test_every_setting_is_described() -> None:
         assert field.description in page
 
 
+def test_a_setting_is_shown_with_its_kind_and_default() -> None:
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    assert "`EARMARK_DATA_DIR` | a folder | `earmark` in the user's data folder |" in page
+    assert "`EARMARK_MODELS_DIR` | a folder | `earmark/models` in the user's cache folder |" in page
+    assert "`EARMARK_TLS_CERT` | a file | not set |" in page
+    assert "`EARMARK_TRUSTED_PROXIES` | text | `127.0.0.1` |" in page
+    assert "`EARMARK_ROOT_PATH` | text | not set |" in page
+
+
 def test_every_error_has_a_row_and_a_code_of_its_own() -> None:
     page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
     classes = [each for each in vars(errors).values() if isinstance(each, type)]

@@ -60,6 +60,15 @@ def test_what_cannot_be_a_limit_is_told(limits: RateLimits) -> None:
         limits.hit("a", "/jobs", "often")
 
 
+@pytest.mark.parametrize(
+    "name", ["rate_limit", "pyannoteai_rate_limit_submit", "pyannoteai_rate_limit_read"]
+)
+def test_a_setting_that_cannot_be_a_limit_is_named(name: str) -> None:
+    limits = RateLimits(Settings.model_validate({name: "often"}))
+    with pytest.raises(InvalidOption, match=f"EARMARK_{name.upper()}: 'often' is no rate limit"):
+        limits.check()
+
+
 def test_what_cannot_be_a_storage_is_told() -> None:
     with pytest.raises(InvalidOption, match="EARMARK_RATE_LIMIT_STORAGE='abacus://'"):
         RateLimits(Settings(rate_limit_storage="abacus://")).check()

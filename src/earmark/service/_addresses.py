@@ -228,8 +228,8 @@ def _network(entry: str) -> Network:
         return ip_network(entry)
     except ValueError as error:
         raise InvalidOption(
-            f"{entry!r} is no address or network ({error}): give one such as 10.1.2.3 or"
-            " 10.1.0.0/16."
+            f"EARMARK_ALLOW_ADDRESSES names {entry!r}, which is no address or network ({error}):"
+            " give one such as 10.1.2.3 or 10.1.0.0/16."
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import logging
 import secrets
 import threading
 import time
@@ -36,6 +37,8 @@ from earmark.storage import media as media_rows
 from earmark.storage import webhooks as webhook_rows
 
 __all__ = ["Jobs", "new_webhook_secret", "note_delivery"]
+
+_log = logging.getLogger(__name__)
 
 
 class Jobs:
@@ -88,6 +91,8 @@ class Jobs:
         if row is None:
             raise _unknown(known or job_id)
         self.submitted.set()
+        if known is None:
+            _log.info("The job %s (%s) is taken.", job_id, submission.kind)
         return Submitted(job=job_of(row), replayed=known is not None)
 
     def get(
@@ -176,12 +181,13 @@ class Jobs:
             if earlier(connection, caller.tenant_id, idempotency, job_id) is not None:
                 return job_of(row)
             state = JobState(row["state"])
-            if not state.over and rows.update(
+            stopped = not state.over and rows.update(
                 connection,
                 job_id,
                 {"state": JobState.CANCELED, "finished_at": now, "updated_at": now},
                 state=state,
-            ):
+            )
+            if stopped:
                 note_delivery(connection, row, JobState.CANCELED, now)
             row = rows.fetch(connection, job_id)
             if row is None:
@@ -190,6 +196,8 @@ class Jobs:
                 raise JobFinished(
                     f"The job {job_id} has {row['state']}: there is nothing to cancel."
                 )
+        if stopped:
+            _log.info("The job %s was canceled.", job_id)
         return job_of(row)
 
     def delete(self, caller: Caller, job_id: str) -> None:

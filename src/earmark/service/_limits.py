@@ -37,6 +37,11 @@ class RateLimits:
 
     def __init__(self, settings: Settings) -> None:
         self._uri = settings.rate_limit_storage
+        self._set = {
+            "rate_limit": settings.rate_limit,
+            "pyannoteai_rate_limit_submit": settings.pyannoteai_rate_limit_submit,
+            "pyannoteai_rate_limit_read": settings.pyannoteai_rate_limit_read,
+        }
 
     def hit(self, who: str, route: str, limit: str) -> Allowance:
         """Count a request of ``who`` to ``route`` against a limit such as ``100/minute``.
@@ -61,7 +66,12 @@ class RateLimits:
         )
 
     def check(self) -> None:
-        """Raise `InvalidOption` when the settings name a storage that cannot be."""
+        """Raise `InvalidOption` when the settings name a limit or a storage that cannot be."""
+        for name, limit in self._set.items():
+            try:
+                _parse(limit)
+            except InvalidOption as error:
+                raise InvalidOption(f"EARMARK_{name.upper()}: {error}") from error
         _ = self._limiter
 
     @cached_property

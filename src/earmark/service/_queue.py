@@ -6,6 +6,7 @@ holds, so a job ends once even when two executors should run it.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -21,6 +22,8 @@ from earmark.storage import jobs as rows
 from earmark.storage import media as media_rows
 
 __all__ = ["Queue"]
+
+_log = logging.getLogger(__name__)
 
 
 class Queue:
@@ -160,6 +163,15 @@ class Queue:
             row = rows.fetch(connection, job_id) if ended else None
             if row is not None:
                 note_delivery(connection, row, state, now)
+        if row is not None:
+            code = f" ({row['error_code']})" if row["error_code"] else ""
+            _log.info(
+                "The job %s has %s%s, %.1f s after it came.",
+                job_id,
+                state,
+                code,
+                now - row["created_at"],
+            )
         return ended
 
     def _requeue(self, job_id: str, executor_id: str, not_before: float) -> bool:

@@ -47,7 +47,10 @@ class WebhookDocument(Document):
     schema_: Literal["earmark.webhook/1"] = Field(default="earmark.webhook/1", alias="schema")
     id: str
     url: str
-    secret: str = Field(description="Signs what is sent there (Standard Webhooks).")
+    secret: str | None = Field(
+        description="Signs what is sent there (Standard Webhooks); null for an address of another"
+        " dialect, which signs in its own way."
+    )
     dialect: str
     enabled: bool
     disabled_reason: str | None
@@ -103,7 +106,7 @@ def _webhook(webhook: Webhook) -> WebhookDocument:
     return WebhookDocument(
         id=webhook.id,
         url=webhook.url,
-        secret=webhook.secret,
+        secret=webhook.secret if webhook.dialect == NAME else None,
         dialect=webhook.dialect,
         enabled=webhook.disabled_at is None,
         disabled_reason=webhook.disabled_reason,
