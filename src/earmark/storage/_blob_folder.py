@@ -126,7 +126,9 @@ class _FileWriter(BlobWriter):
                 _make(folder)
                 self._partial.replace(self._target)
                 break
-            except FileNotFoundError:  # the folder was empty, and a deletion took it away
+            except (FileNotFoundError, FileExistsError):
+                # The folder was empty, and a deletion took it away: before it was used, or while
+                # `mkdir` was looking what is in its way.
                 if not left:
                     raise
         _sync(folder)
