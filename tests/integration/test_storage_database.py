@@ -76,7 +76,7 @@ def test_writers_take_turns(database: Database) -> None:
         thread.join()
     assert not errors
     with database.read() as connection:
-        row = tenants.by_id(connection, "t")
+        row = tenants.fetch(connection, "t")
     assert row is not None
     assert row["retention_s"] == 160
 
@@ -97,7 +97,7 @@ def test_text_that_cannot_be_stored_is_bad_input(postgres_url: str, name: str) -
     database = Database(postgres_url)
     migrate(database)
     with pytest.raises(InvalidInput, match="cannot be stored"), database.read() as connection:
-        tenants.by_id(connection, name)
+        tenants.fetch(connection, name)
     database.close()
 
 

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from earmark.errors import EarmarkError
 from earmark.service import JobKind, JobState, Service
-from earmark.storage import census
+from earmark.storage import jobs
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -137,7 +137,7 @@ class _Jobs(Collector):
         gauge = _jobs_gauge()
         try:
             with self._database.read() as connection:
-                counts = census.jobs(connection)
+                counts = jobs.totals(connection)
         except EarmarkError as error:
             _log.warning("The jobs cannot be counted: %s", error)
             return

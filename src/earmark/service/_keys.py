@@ -73,7 +73,7 @@ class Keys:
     def caller(self, key_id: str) -> Caller:
         """Who acts by what this key has signed. Raises `Unauthenticated` once it is revoked."""
         with self._store.database.read() as connection:
-            row = rows.by_id(connection, key_id)
+            row = rows.fetch(connection, key_id)
         if row is None or row["revoked_at"] is not None:
             raise Unauthenticated("The key that this was made with is revoked: use another.")
         return Caller(tenant_id=row["tenant_id"], key_id=row["id"], scopes=_scopes(row["scopes"]))
@@ -129,7 +129,7 @@ class Keys:
     def list(self, tenant: str | None = None) -> tuple[Key, ...]:
         """All keys, newest first, or those of the tenant of this name."""
         with self._store.database.read() as connection:
-            return tuple(map(_key, rows.newest_first(connection, tenant=tenant)))
+            return tuple(map(_key, rows.listing(connection, tenant=tenant)))
 
     def revoke(self, key_id: str) -> Key:
         """Make a key void for good; again is no error. Raises `NotFound`."""
@@ -216,7 +216,7 @@ def _key(row: sa.RowMapping) -> Key:
 
 
 def _found(connection: sa.Connection, key_id: str) -> Key:
-    row = rows.by_id(connection, key_id)
+    row = rows.fetch(connection, key_id)
     if row is None:
         raise NotFound(f"There is no key {key_id!r}: `earmark keys list` shows those there are.")
     return _key(row)

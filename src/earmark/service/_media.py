@@ -109,7 +109,7 @@ class MediaLibrary:
         """Delete a recording. Raises `Conflict` while a job needs it, and `NotFound` as `get`."""
         caller.require(Scope.JOBS)
         with self._store.database.write() as connection:
-            row = rows.take(connection, media_id, tenant_id=caller.tenant_id)
+            row = rows.fetch(connection, media_id, lock=True, tenant_id=caller.tenant_id)
             media = _current(row, media_id)
             if rows.needed(connection, [media_id]):
                 raise Conflict(

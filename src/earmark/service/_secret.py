@@ -12,6 +12,7 @@ from pathlib import Path
 
 from earmark.errors import InvalidOption, StorageUnavailable
 from earmark.settings import Settings
+from earmark.storage import KEY_FILE
 
 __all__ = ["keyed_hash", "read_secret"]
 
@@ -28,7 +29,7 @@ def read_secret(settings: Settings) -> bytes:
     """
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value().encode()
-    path = settings.data_dir / "secret.key"
+    path = settings.data_dir / KEY_FILE
     try:
         if not path.exists():
             _make(path)

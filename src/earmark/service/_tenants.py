@@ -59,7 +59,7 @@ class Tenants:
     def get(self, tenant_id: str) -> Tenant:
         """The tenant of this id; raises `NotFound`."""
         with self._database.read() as connection:
-            return _found(rows.by_id(connection, tenant_id), tenant_id)
+            return _found(rows.fetch(connection, tenant_id), tenant_id)
 
     def ensure(self, name: str) -> Tenant:
         """The tenant of this name, made when there is none; raises `InvalidOption`."""
@@ -93,7 +93,7 @@ class Tenants:
         with self._database.write() as connection:
             if changes:
                 rows.update(connection, tenant_id, changes)
-            return _found(rows.by_id(connection, tenant_id), tenant_id)
+            return _found(rows.fetch(connection, tenant_id), tenant_id)
 
 
 def ensure_tenant(connection: sa.Connection, name: str) -> Tenant:

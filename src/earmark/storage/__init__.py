@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from earmark.storage import _census as census
 from earmark.storage import _executors as executors
 from earmark.storage import _idempotency as idempotency
 from earmark.storage import _installation as installation
@@ -16,16 +15,17 @@ from earmark.storage._backup import back_up
 from earmark.storage._blobs import BlobInfo, Blobs, BlobWriter
 from earmark.storage._database import Database
 from earmark.storage._insert import insert_new
+from earmark.storage._layout import KEY_FILE
 from earmark.storage._migrate import migrate
 from earmark.storage._orphans import sweep_orphans
 
 __all__ = [
+    "KEY_FILE",
     "BlobInfo",
     "BlobWriter",
     "Blobs",
     "Database",
     "back_up",
-    "census",
     "executors",
     "idempotency",
     "insert_new",

@@ -9,12 +9,9 @@ from pathlib import Path
 
 from earmark.errors import Conflict, DiskFull, InvalidOption, NotFound
 from earmark.settings import Settings
+from earmark.storage._layout import BLOBS_FOLDER, DATABASE_FILE, KEY_FILE
 
 __all__ = ["back_up"]
-
-_DATABASE = "earmark.db"
-_KEY_FILE = "secret.key"
-_BLOBS = "blobs"
 
 
 def back_up(settings: Settings, target: Path) -> None:
@@ -33,17 +30,17 @@ def back_up(settings: Settings, target: Path) -> None:
             " an object store its own means (first the database, then the objects)."
         )
     source = settings.data_dir
-    if not (source / _DATABASE).is_file():
+    if not (source / DATABASE_FILE).is_file():
         raise NotFound(f"There is no installation in {str(source)!r}: set EARMARK_DATA_DIR.")
     if target.exists() and any(target.iterdir()):
         raise Conflict(f"The folder {str(target)!r} is not empty: name a new one.")
     try:
         target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _copy_blobs(source / _BLOBS, target / _BLOBS)
-        _copy_database(source / _DATABASE, target / _DATABASE)
-        _copy_blobs(source / _BLOBS, target / _BLOBS)
-        if (source / _KEY_FILE).is_file():
-            shutil.copy2(source / _KEY_FILE, target / _KEY_FILE)
+        _copy_blobs(source / BLOBS_FOLDER, target / BLOBS_FOLDER)
+        _copy_database(source / DATABASE_FILE, target / DATABASE_FILE)
+        _copy_blobs(source / BLOBS_FOLDER, target / BLOBS_FOLDER)
+        if (source / KEY_FILE).is_file():
+            shutil.copy2(source / KEY_FILE, target / KEY_FILE)
     except OSError as error:
         raise DiskFull(f"The backup could not be written: {error.strerror}.") from error
 

@@ -20,6 +20,7 @@ from urllib.request import url2pathname
 from earmark.errors import InvalidInput, InvalidOption
 from earmark.settings import Settings
 from earmark.storage._folder import disk_errors
+from earmark.storage._layout import BLOBS_FOLDER
 
 __all__ = ["BlobInfo", "BlobWriter", "Blobs"]
 
@@ -95,7 +96,7 @@ class Blobs(ABC):
                     f"EARMARK_BLOB_URL={url!r} names no folder of this machine:"
                     " give file:///folder."
                 )
-            root = Path(url2pathname(parts.path)) if url else settings.data_dir / "blobs"
+            root = Path(url2pathname(parts.path)) if url else settings.data_dir / BLOBS_FOLDER
             return FolderBlobs(root, data_dir=settings.data_dir)
 
         from earmark.storage._blob_objects import ObjectBlobs

@@ -14,6 +14,7 @@ from earmark.errors import InvalidOption, StorageUnavailable
 from earmark.settings import Settings
 from earmark.storage._database_errors import translated
 from earmark.storage._folder import private_folder
+from earmark.storage._layout import DATABASE_FILE
 
 __all__ = ["Database"]
 
@@ -56,7 +57,7 @@ class Database:
         """The database that the settings name."""
         if settings.database_url is not None:
             return cls(settings.database_url.get_secret_value())
-        return cls(f"sqlite:///{private_folder(settings.data_dir) / 'earmark.db'}")
+        return cls(f"sqlite:///{private_folder(settings.data_dir) / DATABASE_FILE}")
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

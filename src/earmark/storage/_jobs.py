@@ -22,6 +22,7 @@ __all__ = [
     "insert",
     "known_result",
     "listing",
+    "totals",
     "update",
 ]
 
@@ -96,6 +97,14 @@ def count(
         .where(*_chosen(tenant_id, states, kinds, dialect))
     )
     return connection.scalar(query) or 0
+
+
+def totals(connection: sa.Connection) -> dict[tuple[str, str], int]:
+    """(kind, state) -> how many jobs, of all tenants."""
+    query = sa.select(jobs.c.kind, jobs.c.state, sa.func.count()).group_by(
+        jobs.c.kind, jobs.c.state
+    )
+    return {(kind, state): count for kind, state, count in connection.execute(query)}
 
 
 def claim(connection: sa.Connection, executor_id: str, now: float) -> Row | None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from earmark.storage._schema import api_keys, tenants
 
-__all__ = ["any_key", "by_digest", "by_id", "insert", "newest_first", "revoke", "revoked"]
+__all__ = ["any_key", "by_digest", "fetch", "insert", "listing", "revoke", "revoked"]
 
 _KEYS = sa.select(api_keys, tenants.c.name.label("tenant")).join(tenants)
 
@@ -20,11 +20,11 @@ def by_digest(connection: sa.Connection, digest: str) -> sa.RowMapping | None:
     )
 
 
-def by_id(connection: sa.Connection, key_id: str) -> sa.RowMapping | None:
+def fetch(connection: sa.Connection, key_id: str) -> sa.RowMapping | None:
     return connection.execute(_KEYS.where(api_keys.c.id == key_id)).mappings().first()
 
 
-def newest_first(connection: sa.Connection, *, tenant: str | None) -> Sequence[sa.RowMapping]:
+def listing(connection: sa.Connection, *, tenant: str | None) -> Sequence[sa.RowMapping]:
     """All keys, or those of the tenant of this name."""
     query = _KEYS.order_by(api_keys.c.created_at.desc(), api_keys.c.id)
     if tenant is not None:

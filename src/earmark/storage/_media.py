@@ -17,15 +17,21 @@ __all__ = [
     "hold",
     "insert",
     "needed",
-    "take",
 ]
 
 _UNFINISHED = ("queued", "running")
 
 
-def fetch(connection: sa.Connection, media_id: str, **same: object) -> sa.RowMapping | None:
-    """The media with this id, if its columns ``same`` have these values."""
+def fetch(
+    connection: sa.Connection, media_id: str, *, lock: bool = False, **same: object
+) -> sa.RowMapping | None:
+    """The media with this id, if its columns ``same`` have these values.
+
+    With ``lock`` nobody else holds it, or comes to hold it, until the transaction ends.
+    """
     query = sa.select(media).filter_by(id=media_id, **same)
+    if lock:
+        query = query.with_for_update()
     return connection.execute(query).mappings().one_or_none()
 
 
@@ -44,12 +50,6 @@ def hold(connection: sa.Connection, media_id: str) -> bool:
     """
     query = sa.select(media.c.id).where(media.c.id == media_id)
     return connection.scalar(query.with_for_update(read=True, key_share=True)) is not None
-
-
-def take(connection: sa.Connection, media_id: str, **same: object) -> sa.RowMapping | None:
-    """As `fetch`, with the row locked: nobody else holds it or comes to hold it."""
-    query = sa.select(media).filter_by(id=media_id, **same).with_for_update()
-    return connection.execute(query).mappings().one_or_none()
 
 
 def insert(connection: sa.Connection, values: Mapping[str, Any]) -> None:

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from earmark.storage._insert import insert_new
 from earmark.storage._schema import tenants
 
-__all__ = ["by_id", "by_name", "insert", "update"]
+__all__ = ["by_name", "fetch", "insert", "update"]
 
 
-def by_id(connection: sa.Connection, tenant_id: str) -> sa.RowMapping | None:
+def fetch(connection: sa.Connection, tenant_id: str) -> sa.RowMapping | None:
     return connection.execute(tenants.select().where(tenants.c.id == tenant_id)).mappings().first()
 
 

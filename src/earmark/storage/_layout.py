@@ -1,0 +1,10 @@
+"""What is called what in the data folder of an embedded installation."""
+
+from __future__ import annotations
+
+__all__ = ["BLOBS_FOLDER", "DATABASE_FILE", "KEY_FILE"]
+
+DATABASE_FILE = "earmark.db"
+BLOBS_FOLDER = "blobs"
+KEY_FILE = "secret.key"
+"""The secret of keys and links; a backup without it would void them."""
