@@ -74,6 +74,14 @@ def test_every_route_is_described_for_people(document: dict[str, Any]) -> None:
             assert {"401", "403", "422", "429", "500", "503"} <= set(route["responses"]), where
 
 
+def test_every_post_takes_an_idempotency_key(document: dict[str, Any]) -> None:
+    posts = [route["post"] for route in document["paths"].values() if "post" in route]
+    assert posts
+    for route in posts:
+        keys = [each for each in route["parameters"] if each["name"] == "Idempotency-Key"]
+        assert [key["in"] for key in keys] == ["header"], route["summary"]
+
+
 def test_no_schema_is_named_and_not_there(document: dict[str, Any]) -> None:
     def names(part: object) -> Iterator[str]:
         if isinstance(part, dict):

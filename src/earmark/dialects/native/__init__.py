@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from earmark.dialects.native._app import mounts
-from earmark.dialects.native._webhook_format import webhook_format
 from earmark.dialects.native._names import NAME
+from earmark.dialects.native._webhook_format import webhook_format
 
 __all__ = ["NAME", "mounts", "webhook_format"]

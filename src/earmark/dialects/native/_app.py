@@ -31,6 +31,19 @@ the job at `GET /jobs/{id}/events`, fetch `GET /jobs/{id}/result`. Every refusal
 that is sent again counts once."""
 
 
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Your own name for this request: sent again with it, it counts once.",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[!-~]([ -~]*[!-~])?$",
+    },
+}
+
+
 def mounts(service: Service) -> dict[str, FastAPI]:
     """Path prefix -> application."""
     from earmark import __version__
@@ -52,7 +65,7 @@ def mounts(service: Service) -> dict[str, FastAPI]:
     install_handlers(app)
     for module in (_limits, _uploads, _submit, _jobs, _events, _results, _webhooks, _tenant):
         app.include_router(module.router)
-    _describe_problems(app)
+    _complete_openapi(app)
     return {PREFIX: app}
 
 
@@ -60,8 +73,8 @@ def _name_of(route: APIRoute) -> str:
     return route.name
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Put the schema of problem documents, which no route returns, into the OpenAPI document."""
+def _complete_openapi(app: FastAPI) -> None:
+    """Add to the OpenAPI document what no route declares: problem documents, idempotency keys."""
     plain = app.openapi
 
     def openapi() -> dict[str, object]:
@@ -71,6 +84,9 @@ def _describe_problems(app: FastAPI) -> None:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(schema.pop("$defs", {}))
             schemas["Problem"] = schema
+            for path in document["paths"].values():
+                if "post" in path:
+                    path["post"].setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         assert app.openapi_schema is not None
         return app.openapi_schema
 

@@ -29,14 +29,38 @@ __all__ = [
     "VoiceActivityRequest",
     "WebAddress",
     "canonical",
+    "example",
     "parse_form",
     "parse_json",
 ]
 
 Model = TypeVar("Model", bound=BaseModel)
 
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
-WebAddress = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\x00-\x20\x7f]+$")]
+_EXAMPLE_URL = "https://example.com/meeting.wav"
+
+
+def example(body: dict[str, Any]) -> ConfigDict:
+    """The configuration of a request that takes no field that there is not, with an example."""
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [body]})
+
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        examples=["meeting.wav"],
+    ),
+]
+WebAddress = Annotated[
+    str,
+    Field(
+        max_length=2048,
+        pattern=r"^https?://[^\x00-\x20\x7f]+$",
+        examples=[_EXAMPLE_URL],
+    ),
+]
 People = Annotated[int, Field(ge=1, le=1000)]
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
@@ -173,9 +197,13 @@ class Source(BaseModel):
 class DiarizationRequest(DiarizationForm, Source):
     """Who spoke when in a recording that is elsewhere, or here already?"""
 
+    model_config = example({"url": _EXAMPLE_URL, "max_speakers": 4})
+
 
 class VoiceActivityRequest(VoiceActivityForm, Source):
     """Where is speech in a recording that is elsewhere, or here already?"""
+
+    model_config = example({"url": _EXAMPLE_URL})
 
 
 def parse_form(model: type[Model], fields: Mapping[str, str]) -> Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from earmark.dialects._http import iso
@@ -13,7 +13,7 @@ from earmark.dialects.native._access import AdminCaller, AdmittingRoute, Id, The
 from earmark.dialects.native._documents import Document, maybe_iso
 from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._problems import problems
-from earmark.dialects.native._requests import Name
+from earmark.dialects.native._requests import Name, example
 from earmark.errors import NotFound
 from earmark.service import UNCHANGED, Caller, Key, NewKey, Scope, Service, Tenant
 
@@ -41,7 +41,7 @@ class TenantDocument(Document):
 class TenantChange(BaseModel):
     """What is to be changed; what is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = example({"retention_s": 2_592_000})
 
     retention_s: Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)] | None = None
     webhook_secret: Annotated[
@@ -52,7 +52,7 @@ class TenantChange(BaseModel):
 class KeyRequest(BaseModel):
     """A key that is to be made."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = example({"name": "night run", "scopes": ["jobs"]})
 
     name: Annotated[Name, Field(max_length=200)] = Field(description="What it is for.")
     scopes: list[ScopeName] = Field(min_length=1, max_length=16)

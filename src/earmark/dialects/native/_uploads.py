@@ -8,7 +8,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -19,7 +19,7 @@ from earmark.dialects.native._documents import Document, MediaDocument, media_do
 from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._names import PREFIX
 from earmark.dialects.native._problems import problems
-from earmark.dialects.native._requests import Name
+from earmark.dialects.native._requests import Name, example
 from earmark.errors import InvalidOption
 from earmark.service import Upload
 
@@ -33,7 +33,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
 class UploadRequest(BaseModel):
     """A recording that will come in parts."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = example({"size": 960_104, "name": "meeting.wav", "part_size": 500_000})
 
     size: int = Field(ge=1, le=1 << 50, description="Bytes of the whole recording.")
     name: Name | None = Field(default=None, description="The file's name.")
@@ -84,7 +84,7 @@ def _document(upload: Upload) -> UploadDocument:
 @router.post(
     "/uploads",
     status_code=201,
-    responses=problems(409, 413, 503, 507),
+    responses=problems(404, 409, 413, 503, 507),
     summary="Begin an upload",
 )
 def create_upload(

@@ -30,7 +30,7 @@ class WebhookRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: WebAddress
+    url: WebAddress = Field(examples=["https://example.com/hook"])
 
 
 class WebhookChange(BaseModel):
@@ -140,7 +140,9 @@ def _delivery(delivery: Delivery) -> DeliveryDocument:
     )
 
 
-@router.post("/webhooks", status_code=201, responses=problems(409, 413), summary="Make a webhook")
+@router.post(
+    "/webhooks", status_code=201, responses=problems(404, 409, 413), summary="Make a webhook"
+)
 def create_webhook(
     asked: WebhookRequest,
     request: Request,
