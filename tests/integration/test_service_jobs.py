@@ -44,7 +44,7 @@ from earmark.service import (
     Submission,
 )
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database
+from earmark.storage import Blobs, Database, migrate
 from earmark.storage import jobs as rows
 from earmark.storage._schema import deliveries, tenants, webhooks
 
@@ -493,3 +493,25 @@ def test_watching_ends_when_the_server_drains(store: Store, jobs: Jobs) -> None:
         return count
 
     assert asyncio.run(asyncio.wait_for(follow(), 30)) == 1
+
+
+def test_watching_ends_also_while_the_database_hangs(postgres_url: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    database = Database(f"{postgres_url}?options=-c%20lock_timeout%3D0")
+    migrate(database)
+    blobs = Blobs.open(settings)
+    store = Store(settings=settings, database=database, blobs=blobs, secret=b"s" * 32)
+    caller, jobs = caller_of(store), Jobs(store)
+    job = submit(jobs, caller)
+
+    async def follow() -> list[JobState]:
+        told = []
+        with database.engine.connect() as hanging:
+            async for each in jobs.watch(caller, job.id):
+                told.append(each.state)
+                hanging.execute(sa.text("LOCK TABLE jobs"))
+                asyncio.get_running_loop().call_later(1.0, jobs.drain)
+        return told
+
+    assert asyncio.run(asyncio.wait_for(follow(), 15)) == [JobState.QUEUED]
+    database.close()

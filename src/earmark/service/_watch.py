@@ -59,14 +59,18 @@ class Watch:
 
     async def _look(self) -> None:
         while self._followers:
-            if self._ended():
-                self._tell_all(None)
-                return
             begun = time.monotonic()
             followed = list(self._followers)
             keys = {key for key in self._keys.values() if key is not None}
+            looking = asyncio.create_task(asyncio.to_thread(self._read, followed, keys))
+            while not looking.done():  # however long the database takes to answer
+                if self._ended():
+                    looking.cancel()
+                    self._tell_all(None)
+                    return
+                await asyncio.wait((looking,), timeout=_LOOK_S)
             try:
-                found, revoked = await asyncio.to_thread(self._read, followed, keys)
+                found, revoked = looking.result()
             except EarmarkError:
                 found, revoked = None, set[str]()  # the database is away: look again
             if found is not None:
