@@ -28,8 +28,8 @@ from earmark.service import (
 )
 from earmark.service._http import Http
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database
-from earmark.storage import webhooks as rows
+from earmark.storage import Blobs, Database, webhooks
+from earmark.storage import deliveries as rows
 from earmark.storage._schema import tenants
 
 __all__ = ["ALLOWED", "OK", "Desk", "Plain", "answering", "until"]
@@ -124,7 +124,7 @@ class Desk:
         with self.service.store.database.write() as connection:
             found = []
             for url in urls:
-                webhook_id = rows.ensure(
+                webhook_id = webhooks.ensure(
                     connection,
                     tenant_id=self.caller.tenant_id,
                     dialect="native",
@@ -164,14 +164,14 @@ class Desk:
 
     def lease(self, delivery: Delivery) -> float:
         with self.service.store.database.read() as connection:
-            row = rows.delivery(connection, delivery.id)
+            row = rows.fetch(connection, delivery.id)
         assert row is not None
         return float(row["leased_until"])
 
     def change(self, delivery: Delivery, **values: Any) -> None:
         """Change the row, as time would."""
         with self.service.store.database.write() as connection:
-            rows.change_delivery(connection, delivery.id, values)
+            rows.update(connection, delivery.id, values)
 
     def make_due(self, delivery: Delivery) -> None:
         self.change(delivery, next_at=time.time() - 1)

@@ -18,7 +18,7 @@ import pytest
 from earmark.service import DeliveryState
 from earmark.service._http import Http
 from earmark.storage import Database, migrate
-from earmark.storage import webhooks as rows
+from earmark.storage import deliveries as rows
 from postgres import Postgres
 from raw_server import RawServer, serve
 from webhook_desk import ALLOWED, OK, Desk, Plain, until

@@ -15,7 +15,7 @@ from earmark.errors import Conflict, NotFound
 from earmark.service import Delivery, DeliveryState
 from earmark.service._sweeper import sweep
 from earmark.storage import Database
-from earmark.storage import webhooks as rows
+from earmark.storage import deliveries as rows
 from raw_server import serve
 from webhook_desk import OK, Desk, Plain, answering, until
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from earmark.service._delivery import DeliveryState as DeliveryState
     from earmark.service._delivery import Webhook as Webhook
     from earmark.service._delivery import WebhookFormat as WebhookFormat
+    from earmark.service._delivery import event_of as event_of
     from earmark.service._jobs import Jobs as Jobs
     from earmark.service._keys import Key as Key
     from earmark.service._keys import Keys as Keys
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_addresses": ("AddressRules",),
     "_courier": ("Courier",),
-    "_delivery": ("Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat"),
+    "_delivery": ("Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat", "event_of"),
     "_jobs": ("Jobs",),
     "_keys": ("Key", "Keys", "NewKey"),
     "_limits": ("Allowance", "RateLimits"),

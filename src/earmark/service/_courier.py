@@ -22,8 +22,9 @@ from earmark.service._http import Http
 from earmark.service._observe import Observer, Unobserved
 from earmark.service._rows import job_of
 from earmark.service._service import Service
+from earmark.storage import deliveries as rows
 from earmark.storage import jobs as job_rows
-from earmark.storage import webhooks as rows
+from earmark.storage import webhooks as webhook_rows
 
 __all__ = ["Courier"]
 
@@ -126,7 +127,7 @@ class Courier:
             if row is None:
                 return False
             lease = now + self._formats[row["dialect"]].timeout_s + _LEASE_MARGIN_S
-            rows.change_delivery(connection, row["id"], {"leased_until": lease})
+            rows.update(connection, row["id"], {"leased_until": lease})
         with self._lock:
             self._under_way[row["id"]] = (row["tenant_id"], _origin(row["url"]))
         future = self._pool.submit(self._deliver, row, lease)
@@ -153,7 +154,7 @@ class Courier:
         body = self._body(form, row)
         if body is None:
             with self._database.write() as connection:
-                rows.change_delivery(
+                rows.update(
                     connection,
                     row["id"],
                     {**_over(DeliveryState.FAILED), "leased_until": 0.0},
@@ -228,12 +229,12 @@ class Courier:
         with self._database.write() as connection:
             if gone:  # the webhook comes first, or several of these would wait for each other
                 off = {"disabled_at": time.time(), "disabled_reason": "its receiver answered 410"}
-                rows.change(connection, row["webhook_id"], off)
-            current = rows.delivery(connection, row["id"], lock=True)
+                webhook_rows.update(connection, row["webhook_id"], off)
+            current = rows.fetch(connection, row["id"], lock=True)
             if current is None:
                 return  # deleted with its webhook
             number = current["attempts"] + 1
-            rows.record(
+            rows.record_attempt(
                 connection,
                 {
                     "delivery_id": row["id"],
@@ -255,7 +256,7 @@ class Courier:
                 values |= _over(DeliveryState.DELIVERED)
             elif ours and current["state"] == DeliveryState.PENDING:
                 values |= _after_failure(form, number, gone, outcome.retry_after_s)
-            rows.change_delivery(connection, row["id"], values)
+            rows.update(connection, row["id"], values)
             if gone:
                 rows.fail_pending(connection, row["webhook_id"], time.time())
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from earmark.service._model import Job, JobState
+import sqlalchemy as sa
 
-__all__ = ["Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat", "event_of"]
+from earmark.service._model import Job, JobState
+from earmark.storage import deliveries as rows
+
+__all__ = [
+    "Attempt",
+    "Delivery",
+    "DeliveryState",
+    "Webhook",
+    "WebhookFormat",
+    "event_of",
+    "new_webhook_secret",
+    "note_delivery",
+]
 
 
 class WebhookFormat(Protocol):
@@ -117,3 +131,23 @@ class Delivery:
 def event_of(state: JobState | str) -> str:
     """The name under which webhooks hear of a job's end."""
     return f"job.{state}"
+
+
+def note_delivery(
+    connection: sa.Connection, row: sa.RowMapping, state: JobState, now: float
+) -> None:
+    """Note that a job's webhook has to hear of its end, in the transaction that ends it."""
+    if row["webhook_id"] is not None:
+        rows.enqueue(
+            connection,
+            tenant_id=row["tenant_id"],
+            webhook_id=row["webhook_id"],
+            job_id=row["id"],
+            event=event_of(state),
+            now=now,
+        )
+
+
+def new_webhook_secret() -> str:
+    """A secret in the form of Standard Webhooks: 32 random bytes."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 import logging
-import secrets
 import threading
 import time
 import uuid
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 
 from earmark.errors import Draining, InvalidOption, JobFinished, JobNotFinished, NotFound
 from earmark.service._addresses import AddressRules
+from earmark.service._delivery import new_webhook_secret, note_delivery
 from earmark.service._idempotency import earlier
 from earmark.service._intake import check_room
 from earmark.service._model import (
@@ -36,7 +36,7 @@ from earmark.storage import jobs as rows
 from earmark.storage import media as media_rows
 from earmark.storage import webhooks as webhook_rows
 
-__all__ = ["Jobs", "new_webhook_secret", "note_delivery"]
+__all__ = ["Jobs"]
 
 _log = logging.getLogger(__name__)
 
@@ -260,26 +260,6 @@ class Jobs:
             "updated_at": now,
             "retention_s": submission.retention_s,
         }
-
-
-def note_delivery(
-    connection: sa.Connection, row: sa.RowMapping, state: JobState, now: float
-) -> None:
-    """Note that a job's webhook has to hear of its end, in the transaction that ends it."""
-    if row["webhook_id"] is not None:
-        webhook_rows.enqueue(
-            connection,
-            tenant_id=row["tenant_id"],
-            webhook_id=row["webhook_id"],
-            job_id=row["id"],
-            event=f"job.{state.value}",
-            now=now,
-        )
-
-
-def new_webhook_secret() -> str:
-    """A secret in the form of Standard Webhooks: 32 random bytes."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _same(caller: Caller, dialect: str | None, kind: JobKind | None) -> dict[str, object]:

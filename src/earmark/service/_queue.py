@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from earmark.errors import NotFound
-from earmark.service._jobs import note_delivery
+from earmark.service._delivery import note_delivery
 from earmark.service._model import Job, JobError, JobState, Media
 from earmark.service._rows import job_of
 from earmark.service._store import Store

@@ -11,11 +11,18 @@ import sqlalchemy as sa
 
 from earmark.errors import Conflict, InvalidOption, NotFound
 from earmark.service._addresses import AddressRules
-from earmark.service._delivery import Attempt, Delivery, DeliveryState, Webhook, event_of
+from earmark.service._delivery import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Webhook,
+    event_of,
+    new_webhook_secret,
+)
 from earmark.service._idempotency import earlier
-from earmark.service._jobs import new_webhook_secret
 from earmark.service._model import Caller, Idempotency, Page, Scope
 from earmark.service._store import Store
+from earmark.storage import deliveries as delivery_rows
 from earmark.storage import jobs as job_rows
 from earmark.storage import webhooks as rows
 
@@ -82,9 +89,9 @@ class Webhooks:
             found = _found(connection, caller, webhook_id)
             if enabled != (found.disabled_at is None):
                 on = {"disabled_at": None, "disabled_reason": None}
-                rows.change(connection, webhook_id, on if enabled else off)
+                rows.update(connection, webhook_id, on if enabled else off)
                 if not enabled:
-                    rows.fail_pending(connection, webhook_id, now)
+                    delivery_rows.fail_pending(connection, webhook_id, now)
             return _found(connection, caller, webhook_id)
 
     def delete(self, caller: Caller, webhook_id: str) -> None:
@@ -92,7 +99,7 @@ class Webhooks:
         caller.require(Scope.JOBS)
         with self._store.database.write() as connection:
             _found(connection, caller, webhook_id)
-            rows.remove(connection, webhook_id)
+            rows.delete(connection, webhook_id)
 
     def deliveries(
         self,
@@ -111,8 +118,8 @@ class Webhooks:
         same["tenant_id"] = caller.tenant_id
         before = None if cursor is None else _read_cursor(cursor)
         with self._store.database.read() as connection:
-            found = rows.deliveries_of(connection, same=same, before=before, limit=limit + 1)
-            total = rows.count_deliveries(connection, same)
+            found = delivery_rows.listing(connection, same=same, before=before, limit=limit + 1)
+            total = delivery_rows.count(connection, same)
         return _page([_delivery(row) for row in found], limit, total)
 
     def delivery(self, caller: Caller, delivery_id: str) -> Delivery:
@@ -145,29 +152,29 @@ class Webhooks:
                 raise Conflict(
                     f"The job {found.job_id!r} is no longer kept: there is nothing to deliver."
                 )
-            rows.change_delivery(connection, delivery_id, again)
+            delivery_rows.update(connection, delivery_id, again)
             return _with_attempts(connection, caller, delivery_id)
 
     def sweep(self, now: float) -> None:
         """Forget deliveries that ended three months ago."""
         with self._store.database.write() as connection:
-            rows.sweep(connection, now - _KEPT_S)
+            delivery_rows.sweep(connection, now - _KEPT_S)
 
 
 def _found(connection: sa.Connection, caller: Caller, webhook_id: str) -> Webhook:
-    row = rows.webhook(connection, webhook_id, tenant_id=caller.tenant_id)
+    row = rows.fetch(connection, webhook_id, tenant_id=caller.tenant_id)
     if row is None:
         raise NotFound(f"There is no webhook {webhook_id!r}.")
     return Webhook(**row)
 
 
 def _with_attempts(connection: sa.Connection, caller: Caller, delivery_id: str) -> Delivery:
-    row = rows.delivery(connection, delivery_id, tenant_id=caller.tenant_id)
+    row = delivery_rows.fetch(connection, delivery_id, tenant_id=caller.tenant_id)
     if row is None:
         raise NotFound(f"There is no delivery {delivery_id!r}.")
     attempts = tuple(
         Attempt(**{name: value for name, value in each.items() if name != "delivery_id"})
-        for each in rows.attempts_of(connection, delivery_id)
+        for each in delivery_rows.attempts_of(connection, delivery_id)
     )
     return _delivery(row, attempts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from earmark.storage import _deliveries as deliveries
 from earmark.storage import _executors as executors
 from earmark.storage import _idempotency as idempotency
 from earmark.storage import _installation as installation
@@ -26,6 +27,7 @@ __all__ = [
     "Blobs",
     "Database",
     "back_up",
+    "deliveries",
     "executors",
     "idempotency",
     "insert_new",

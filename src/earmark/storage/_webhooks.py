@@ -1,34 +1,18 @@
-"""Rows of webhooks, their deliveries and the attempts at them."""
+"""Rows of webhooks."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from earmark.storage._insert import insert_new
-from earmark.storage._schema import attempts, deliveries, jobs, tenants, webhooks
+from earmark.storage._paging import newest_first
+from earmark.storage._schema import jobs, webhooks
 
-__all__ = [
-    "attempts_of",
-    "change",
-    "change_delivery",
-    "count",
-    "count_deliveries",
-    "deliveries_of",
-    "delivery",
-    "enqueue",
-    "ensure",
-    "fail_pending",
-    "listing",
-    "next_due",
-    "record",
-    "remove",
-    "sweep",
-    "webhook",
-]
+__all__ = ["count", "delete", "ensure", "fetch", "listing", "update"]
 
 Row = sa.RowMapping
 
@@ -52,37 +36,7 @@ def ensure(
     return str(connection.execute(sa.select(webhooks.c.id).filter_by(**same)).scalar_one())
 
 
-def enqueue(
-    connection: sa.Connection,
-    *,
-    tenant_id: str,
-    webhook_id: str,
-    job_id: str,
-    event: str,
-    now: float,
-) -> str | None:
-    """Note a delivery that is due at once; its id, or None when the webhook is deleted."""
-    # Locked against deletion, which would break the reference.
-    kept = sa.select(webhooks.c.id).filter_by(id=webhook_id)
-    if connection.scalar(kept.with_for_update(read=True, key_share=True)) is None:
-        return None
-    delivery_id = f"msg_{uuid.uuid4().hex}"
-    connection.execute(
-        deliveries.insert().values(
-            id=delivery_id,
-            tenant_id=tenant_id,
-            webhook_id=webhook_id,
-            job_id=job_id,
-            event=event,
-            state="pending",
-            next_at=now,
-            created_at=now,
-        )
-    )
-    return delivery_id
-
-
-def webhook(connection: sa.Connection, webhook_id: str, **same: object) -> Row | None:
+def fetch(connection: sa.Connection, webhook_id: str, **same: object) -> Row | None:
     """The webhook with this id, if its columns ``same`` have these values."""
     query = sa.select(webhooks).filter_by(id=webhook_id, **same)
     return connection.execute(query).mappings().one_or_none()
@@ -92,7 +46,7 @@ def listing(
     connection: sa.Connection, tenant_id: str, *, before: tuple[float, str] | None, limit: int
 ) -> Sequence[Row]:
     """A tenant's webhooks, newest first, from the one before (created_at, id) on."""
-    return _newest_first(connection, webhooks, {"tenant_id": tenant_id}, before, limit)
+    return newest_first(connection, webhooks, {"tenant_id": tenant_id}, before, limit)
 
 
 def count(connection: sa.Connection, tenant_id: str) -> int:
@@ -101,137 +55,12 @@ def count(connection: sa.Connection, tenant_id: str) -> int:
     return connection.scalar(query) or 0
 
 
-def change(connection: sa.Connection, webhook_id: str, values: Mapping[str, Any]) -> None:
+def update(connection: sa.Connection, webhook_id: str, values: Mapping[str, Any]) -> None:
     connection.execute(webhooks.update().where(webhooks.c.id == webhook_id).values(values))
 
 
-def remove(connection: sa.Connection, webhook_id: str) -> None:
-    """Remove a webhook with its deliveries."""
+def delete(connection: sa.Connection, webhook_id: str) -> None:
+    """Delete a webhook with its deliveries."""
     # The jobs first, or this and a job that ends just now would wait for each other.
     connection.execute(jobs.update().filter_by(webhook_id=webhook_id).values(webhook_id=None))
     connection.execute(webhooks.delete().where(webhooks.c.id == webhook_id))
-
-
-def delivery(
-    connection: sa.Connection, delivery_id: str, *, lock: bool = False, **same: object
-) -> Row | None:
-    """The delivery with this id, if its columns ``same`` have these values.
-
-    With ``lock`` it stays as it is until the end of the transaction.
-    """
-    query = sa.select(deliveries).filter_by(id=delivery_id, **same)
-    if lock:
-        query = query.with_for_update()
-    return connection.execute(query).mappings().one_or_none()
-
-
-def deliveries_of(
-    connection: sa.Connection,
-    *,
-    same: Mapping[str, object],
-    before: tuple[float, str] | None,
-    limit: int,
-) -> Sequence[Row]:
-    """Deliveries, newest first, from the one before (created_at, id) on."""
-    return _newest_first(connection, deliveries, same, before, limit)
-
-
-def count_deliveries(connection: sa.Connection, same: Mapping[str, object]) -> int:
-    query = sa.select(sa.func.count()).select_from(deliveries).filter_by(**same)
-    return connection.scalar(query) or 0
-
-
-def attempts_of(connection: sa.Connection, delivery_id: str) -> Sequence[Row]:
-    query = sa.select(attempts).filter_by(delivery_id=delivery_id).order_by(attempts.c.number)
-    return connection.execute(query).mappings().all()
-
-
-def next_due(
-    connection: sa.Connection,
-    *,
-    now: float,
-    dialects: Collection[str],
-    busy_tenants: Collection[str] = (),
-    busy_receivers: Collection[tuple[str, str]] = (),
-) -> Row | None:
-    """The delivery whose time came first, with what is needed of its webhook and its tenant.
-
-    Left out are those that someone has leased or is just leasing, of tenants that are busy, and
-    to receivers that are: a tenant and how the addresses begin. It is locked until the end of the
-    transaction.
-    """
-    query = (
-        sa.select(
-            deliveries,
-            webhooks.c.dialect,
-            webhooks.c.url,
-            webhooks.c.secret,
-            webhooks.c.disabled_at,
-            tenants.c.webhook_secret,
-        )
-        .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
-        .join(tenants, tenants.c.id == deliveries.c.tenant_id)
-        .where(
-            deliveries.c.state == "pending",
-            deliveries.c.next_at <= now,
-            deliveries.c.leased_until <= now,
-            webhooks.c.dialect.in_(dialects),
-            deliveries.c.tenant_id.not_in(busy_tenants),
-            *(
-                (deliveries.c.tenant_id != tenant_id)
-                | ~webhooks.c.url.startswith(start, autoescape=True)
-                for tenant_id, start in busy_receivers
-            ),
-        )
-        .order_by(deliveries.c.next_at, deliveries.c.id)
-        .limit(1)
-        .with_for_update(of=deliveries, skip_locked=True)
-    )
-    return connection.execute(query).mappings().one_or_none()
-
-
-def change_delivery(
-    connection: sa.Connection, delivery_id: str, values: Mapping[str, Any], **same: object
-) -> None:
-    """Change a delivery, if its columns ``same`` still have these values."""
-    changed = deliveries.update().filter_by(id=delivery_id, **same)
-    connection.execute(changed.values(values))
-
-
-def fail_pending(connection: sa.Connection, webhook_id: str, now: float) -> None:
-    """Give up all that a webhook was still to hear."""
-    connection.execute(
-        deliveries.update()
-        .where(deliveries.c.webhook_id == webhook_id, deliveries.c.state == "pending")
-        .values(state="failed", finished_at=now)
-    )
-
-
-def record(connection: sa.Connection, values: Mapping[str, Any]) -> None:
-    """Note an attempt."""
-    connection.execute(attempts.insert().values(values))
-
-
-def sweep(connection: sa.Connection, before: float) -> None:
-    """Forget the deliveries that ended before that time, with their attempts."""
-    connection.execute(
-        deliveries.delete().where(
-            deliveries.c.state.in_(("delivered", "failed")),
-            deliveries.c.next_at < before,  # has an index; one given up early may stay a day longer
-            deliveries.c.finished_at < before,
-        )
-    )
-
-
-def _newest_first(
-    connection: sa.Connection,
-    table: sa.Table,
-    same: Mapping[str, object],
-    before: tuple[float, str] | None,
-    limit: int,
-) -> Sequence[Row]:
-    query = sa.select(table).filter_by(**same)
-    if before is not None:
-        query = query.where(sa.tuple_(table.c.created_at, table.c.id) < sa.tuple_(*before))
-    query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
-    return connection.execute(query).mappings().all()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from earmark.dialects._http import iso
 from earmark.dialects.native._documents import job_document
 from earmark.dialects.native._names import PREFIX
-from earmark.service import Job, WebhookFormat
+from earmark.service import Job, WebhookFormat, event_of
 from earmark.settings import Settings
 
 __all__ = ["webhook_format"]
@@ -46,7 +46,7 @@ class _StandardWebhooks:
     def body(self, job: Job, document: Callable[[], bytes]) -> bytes:  # noqa: ARG002 - not sent
         """The job as `GET /jobs/{id}` shows it, less than 20 kB."""
         told = {
-            "type": f"job.{job.state.value}",
+            "type": event_of(job.state),
             "timestamp": iso(job.finished_at or job.updated_at),
             "data": job_document(job, self.base).model_dump(),
         }
