@@ -49,10 +49,15 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     assert caller.scopes == {Scope.JOBS, Scope.LIVE}
     assert str(caller.key_id) in made.stderr
     assert "clinic" in made.stderr
+    assert str(tmp_path) in made.stderr
 
     listed = _keys(tmp_path, "list").stdout
     assert all(word in listed for word in (str(caller.key_id), "clinic", "night run", "good"))
     assert token not in listed
+
+    none = _keys(tmp_path, "list", "--tenant", "bakery")
+    assert (none.returncode, none.stdout) == (0, "")
+    assert str(tmp_path) in none.stderr
 
     revoked = _keys(tmp_path, "revoke", str(caller.key_id))
     assert revoked.returncode == 0

@@ -71,7 +71,8 @@ def create(
         return
     typer.echo(made.token)
     typer.echo(
-        f"Key {made.id} of tenant {made.tenant} ({_scopes(made)}). It is kept nowhere: note it.",
+        f"Key {made.id} of tenant {made.tenant} ({_scopes(made)}), for servers on {_database()}."
+        " It is kept nowhere: note it.",
         err=True,
     )
 
@@ -89,6 +90,9 @@ def list_keys(
         found = keys.list(tenant)
     if as_json:
         typer.echo(_document([_as_json(key) for key in found]))
+        return
+    if not found:
+        typer.echo(f"There is no such key in {_database()}.", err=True)
         return
     from rich.console import Console
     from rich.markup import escape
@@ -135,6 +139,14 @@ def _keys() -> Iterator[Keys]:
         yield Keys(store)
     finally:
         store.close()
+
+
+def _database() -> str:
+    """Whose keys these are, for people: another environment may mean another installation."""
+    settings = get_settings()
+    if settings.database_url is not None:
+        return "the database of EARMARK_DATABASE_URL"
+    return f"the data in {settings.data_dir}"
 
 
 def _as_json(key: Key) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class ChannelSpeech:
     @property
     def speech_s(self) -> float:
         """Seconds of speech, to the millisecond."""
-        return round(sum(end - start for start, end in self.segments), 3)
+        return round(sum((end - start for start, end in self.segments), 0.0), 3)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
