@@ -55,6 +55,21 @@ def test_what_no_row_refers_to_is_swept(
     assert sweep_orphans(database, blobs, now + 1.1 * _HOUR) == 0
 
 
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_result_stays_while_its_job_may_still_end_with_it(
+    state: str, database: Database, blobs: Blobs
+) -> None:
+    _refer(database, recording="media/t/m", part="uploads/u/1-a", result="results/t/j-0")
+    with database.write() as connection:
+        assert jobs.update(connection, "j", {"state": state, "result_blob": None})
+    blobs.put("results/t/j-a", b"x")
+    later = time.time() + 100 * _HOUR
+    assert sweep_orphans(database, blobs, later) == 0
+    with database.write() as connection:
+        assert jobs.update(connection, "j", {"state": "failed"})
+    assert sweep_orphans(database, blobs, later) == 1
+
+
 def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'earmark.db'}")
     migrate(database)

@@ -184,6 +184,7 @@ class Workflow:
         found = self._known(job, key) or self._ask(job, media, run)
         analysed = time.monotonic()
         self._queue.report(job.id, self._executor_id, "storing", 99)
+        # The job's id in its name keeps it from the sweeper until the job is over.
         blob = f"results/{job.tenant_id}/{job.id}-{secrets.token_hex(8)}"
         self._insist(run, lambda: self._store.blobs.put(blob, found.document))
         return {
