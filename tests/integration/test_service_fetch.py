@@ -166,8 +166,6 @@ def test_a_recording_is_what_it_is_under_any_type() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=x\r\nContent-Encoding: Identity"
     with serve(head + b"\r\n\r\nx") as server:
         assert fetched(server.url()) == b"x"
-        with HTTP.stream(server.url(), timeout_s=20) as incoming:
-            assert (incoming.content_type, incoming.length) == ("text/html", None)
 
 
 def test_where_this_server_does_not_connect() -> None:

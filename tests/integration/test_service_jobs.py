@@ -107,7 +107,7 @@ def test_another_tenants_job_is_an_unknown_one(store: Store, jobs: Jobs) -> None
     mine, theirs = caller_of(store, "mine"), caller_of(store, "theirs")
     job = submit(jobs, mine)
     unknown = str(uuid.uuid4())
-    for look in (jobs.get, jobs.result, jobs.cancel, jobs.delete):
+    for look in (jobs.get, jobs.cancel, jobs.delete):
         with pytest.raises(NotFound) as foreign:
             look(theirs, job.id)
         with pytest.raises(NotFound) as missing:
@@ -312,7 +312,7 @@ def test_a_job_is_ended_once_by_the_one_that_runs_it(
     assert queue.succeed(job.id, "quick", **ended)  # type: ignore[arg-type]
     assert not queue.succeed(job.id, "quick", **ended)  # type: ignore[arg-type]
     assert queue.take(job.id, "third") is None
-    assert jobs.result(caller, job.id) == b"{}"
+    assert jobs.document(jobs.get(caller, job.id)) == b"{}"
     assert jobs.get(caller, job.id).progress == 100
     with store.database.read() as connection:
         events = list(connection.scalars(sa.select(deliveries.c.event)))
@@ -339,7 +339,7 @@ def test_a_job_put_off_waits_and_one_handed_back_does_not(
     with store.database.write() as connection:
         rows.update(connection, job.id, {"not_before": time.time()})
     assert queue.claim("e") is not None
-    assert queue.hand_back(job.id, "e")
+    assert queue.put_off(job.id, "e", 0.0)
     assert jobs.get(caller, job.id).state is JobState.QUEUED
     again = queue.claim("e2")
     assert again is not None
@@ -353,7 +353,7 @@ def test_only_beginnings_that_came_to_no_end_are_counted(
     for _ in range(3):
         queue.claim("e")
         assert queue.attempts(job.id) == 1
-        queue.hand_back(job.id, "e")
+        queue.put_off(job.id, "e", 0.0)
         queue.claim("e")
         assert queue.attempts(job.id) == 1
         queue.put_off(job.id, "e", 0.0)
@@ -374,7 +374,7 @@ def test_a_job_can_be_canceled(store: Store, jobs: Jobs, queue: Queue, running: 
     assert not queue.report(job.id, "e", "analysing", 60)
     assert queue.claim("e") is None
     with pytest.raises(JobNotFinished, match="canceled"):
-        jobs.result(caller, job.id)
+        jobs.document(jobs.get(caller, job.id))
     with store.database.read() as connection:
         assert list(connection.scalars(sa.select(deliveries.c.event))) == ["job.canceled"]
 

@@ -79,20 +79,20 @@ def test_a_native_job_is_kept_until_it_is_deleted(service: Service) -> None:
     caller = caller_of(service)
     job = finished(service, caller)
     sweep(service, end_of(job) + 5000 * DAY)
-    assert service.jobs.result(caller, job.id) == b"{}"
+    assert service.jobs.document(service.jobs.get(caller, job.id)) == b"{}"
 
 
 def test_the_tenants_setting_ends_result_and_recording_and_leaves_a_note(service: Service) -> None:
     caller = caller_of(service, retention_s=DAY)
     job = finished(service, caller)
     sweep(service, end_of(job) + DAY - 1)
-    assert service.jobs.result(caller, job.id) == b"{}"
+    assert service.jobs.document(service.jobs.get(caller, job.id)) == b"{}"
 
     sweep(service, end_of(job) + DAY)
     noted = service.jobs.get(caller, job.id)
     assert noted.state is JobState.EXPIRED
     with pytest.raises(JobNotFinished, match="expired"):
-        service.jobs.result(caller, job.id)
+        service.jobs.document(service.jobs.get(caller, job.id))
     assert list(service.store.blobs.list("results")) == []
     assert job.media_id is not None
     with pytest.raises(NotFound):

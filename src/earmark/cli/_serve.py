@@ -62,8 +62,4 @@ def serve(
         "tls_key": tls_key,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    run(get_settings().model_copy(update=changes), with_worker=not no_worker, say=_say)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
+    run(get_settings().model_copy(update=changes), with_worker=not no_worker, say=typer.echo)

@@ -34,8 +34,4 @@ def worker(
     """
     from earmark.server import work
 
-    work(get_settings(), metrics_port=metrics_port, say=_say)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
+    work(get_settings(), metrics_port=metrics_port, say=typer.echo)

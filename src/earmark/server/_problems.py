@@ -15,7 +15,6 @@ _DETAILS = {
     405: "This address does not take this method: the header Allow names those it takes.",
 }
 
-
 _CODES = {404: "http.not_found", 405: "http.method", 500: "internal"}
 
 

@@ -81,11 +81,6 @@ class Incoming:
     chunks: Iterator[bytes]
 
     @property
-    def content_type(self) -> str:
-        """The type in lower case and without parameters, "" when there is none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    @property
     def retry_after_s(self) -> float | None:
         """Seconds after which the other side wants to be asked again, if it said so."""
         return _retry_after_s(self.headers)

@@ -147,12 +147,8 @@ class Jobs:
             total=total,
         )
 
-    def result(self, caller: Caller, job_id: str, *, dialect: str | None = None) -> bytes:
-        """The result document of a job that succeeded (JSON). Raises `JobNotFinished` before."""
-        return self.document(self.get(caller, job_id, dialect=dialect))
-
     def document(self, job: Job) -> bytes:
-        """The result document of a job at hand."""
+        """The result document (JSON) of a job that succeeded; of others raises `JobNotFinished`."""
         if job.result_blob is None:
             raise JobNotFinished(
                 f"The job {job.id} is {job.state.value} and has no result"

@@ -25,7 +25,6 @@ __all__ = [
     "Submitted",
 ]
 
-
 T = TypeVar("T")
 
 

@@ -84,12 +84,19 @@ class Queue:
         return 0 if row is None else int(row["attempts"])
 
     def put_off(self, job_id: str, executor_id: str, delay_s: float) -> bool:
-        """Back into the queue, to be tried again after a while."""
-        return self._requeue(job_id, executor_id, time.time() + delay_s)
-
-    def hand_back(self, job_id: str, executor_id: str) -> bool:
-        """Back into the queue, for whoever is next."""
-        return self._requeue(job_id, executor_id, 0.0)
+        """Back into the queue, for whoever is next once ``delay_s`` seconds have passed."""
+        return self._change(
+            job_id,
+            executor_id,
+            {
+                "state": JobState.QUEUED,
+                "stage": "queued",
+                "executor_id": None,
+                "attempts": rows.columns.attempts - 1,  # only those count that came to no end
+                "not_before": time.time() + delay_s,
+                "updated_at": time.time(),
+            },
+        )
 
     def media_of(self, job: Job) -> Media:
         """The recording of a job. Raises `NotFound` when it was deleted."""
@@ -173,20 +180,6 @@ class Queue:
                 now - row["created_at"],
             )
         return ended
-
-    def _requeue(self, job_id: str, executor_id: str, not_before: float) -> bool:
-        return self._change(
-            job_id,
-            executor_id,
-            {
-                "state": JobState.QUEUED,
-                "stage": "queued",
-                "executor_id": None,
-                "attempts": rows.columns.attempts - 1,  # only those count that came to no end
-                "not_before": not_before,
-                "updated_at": time.time(),
-            },
-        )
 
     def _change(self, job_id: str, executor_id: str, values: Mapping[str, Any]) -> bool:
         with self._store.database.write() as connection:

@@ -38,11 +38,6 @@ class Service:
         """Open the storage that the settings name; see `Store.open` for what it raises."""
         return cls(Store.open(settings))
 
-    def check(self) -> None:
-        """Raise `StorageUnavailable` unless the database and the blob store answer."""
-        self.store.database.check()
-        self.store.blobs.check()
-
     @property
     def draining(self) -> bool:
         """Whether the process is about to end: no jobs are taken, streams are to be closed."""

@@ -14,6 +14,7 @@ from earmark.errors import DiskFull, EarmarkError, Unavailable
 from earmark.service._durable import Durable
 from earmark.service._engines import Engines, slots_of
 from earmark.service._executors import Executor
+from earmark.service._model import JobState
 from earmark.service._observe import Observer, Unobserved
 from earmark.service._queue import Queue
 from earmark.service._service import Service
@@ -53,11 +54,6 @@ class Worker:
         self._thread = threading.Thread(target=self._loop, name="earmark-worker", daemon=True)
 
     @property
-    def executor_id(self) -> str:
-        """The id of this process in the table of executors."""
-        return self._executor.id
-
-    @property
     def busy(self) -> int:
         """How many jobs are at hand."""
         return len(self._runs)
@@ -75,10 +71,6 @@ class Worker:
             self._engines.close()
             raise
         self._thread.start()
-
-    def wake(self) -> None:
-        """Look at the queue now."""
-        self._wake.set()
 
     def check(self) -> None:
         """Raise `Unavailable` unless jobs are being taken."""
@@ -157,7 +149,7 @@ class Worker:
             going = {
                 row["id"]
                 for row in rows.fetch_many(connection, settled)
-                if row["state"] in ("queued", "running")
+                if not JobState(row["state"]).over
             }
         self._durable.forget([job_id for job_id in settled if job_id not in going])
         self._durable.forget_queues(self._executor.known())
@@ -187,7 +179,7 @@ class Worker:
         with self._service.store.database.read() as connection:
             row = rows.fetch(connection, run.job_id)
         ours = row is not None and row["executor_id"] == self._executor.id
-        if ours or row is None or row["state"] != "running":
+        if ours or row is None or row["state"] != JobState.RUNNING:
             self._durable.forget([run.job_id])
         if ours and run.again_s is not None:
             self._queue.put_off(run.job_id, self._executor.id, run.again_s)

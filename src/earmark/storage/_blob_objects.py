@@ -16,6 +16,7 @@ from obstore.store import from_url
 from earmark.errors import InvalidOption, NotFound, StorageUnavailable
 from earmark.storage._blobs import BlobInfo, Blobs, BlobWriter, checked
 from earmark.storage._folder import disk_errors, private_folder
+from earmark.storage._reasons import first_line
 
 if TYPE_CHECKING:
     from obstore import WritableFile
@@ -56,7 +57,7 @@ class ObjectBlobs(Blobs):
             self._store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
         except (BaseError, ValueError) as error:
             raise InvalidOption(
-                f"EARMARK_BLOB_URL={url!r} cannot be used: {_first_line(error)}."
+                f"EARMARK_BLOB_URL={url!r} cannot be used: {first_line(error)}."
             ) from error
 
     def writer(self, path: str) -> BlobWriter:
@@ -160,10 +161,5 @@ def _translated(path: str) -> Iterator[None]:
         yield
     except (BaseError, OSError) as error:
         raise StorageUnavailable(
-            f"The blob store does not answer for {path!r}: {_first_line(error)}."
+            f"The blob store does not answer for {path!r}: {first_line(error)}."
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:200].rstrip(". ") if lines else "no reason given"

@@ -10,6 +10,7 @@ import psycopg
 import sqlalchemy as sa
 
 from earmark.errors import DiskFull, EarmarkError, InvalidInput, StorageUnavailable
+from earmark.storage._reasons import first_line
 
 __all__ = ["translated"]
 
@@ -65,14 +66,14 @@ def _meaning(error: sa.exc.DBAPIError) -> EarmarkError | None:
     if _is_full(orig):
         return DiskFull("The database cannot grow, its disk is full: make room.")
     if error.connection_invalidated or _is_away(orig):
-        return StorageUnavailable(f"The database does not answer: {_first_line(orig)}.")
+        return StorageUnavailable(f"The database does not answer: {first_line(orig)}.")
     if isinstance(orig, (psycopg.DataError, sqlite3.DataError)):
         return _unstorable(orig)
     return None
 
 
 def _unstorable(error: BaseException) -> InvalidInput:
-    return InvalidInput(f"The request holds a value that cannot be stored: {_first_line(error)}.")
+    return InvalidInput(f"The request holds a value that cannot be stored: {first_line(error)}.")
 
 
 def _is_full(orig: BaseException | None) -> bool:
@@ -91,8 +92,3 @@ def _is_away(orig: BaseException | None) -> bool:
     if isinstance(orig, sqlite3.OperationalError):
         return code != sqlite3.SQLITE_ERROR  # which is a wrong statement
     return code is not None and code & 0xFF in _SQLITE_AWAY  # without its extension
-
-
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else "no reason given"
