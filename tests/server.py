@@ -7,8 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,18 +15,11 @@ import httpx
 
 from earmark.service import Keys, Scope, Store, generate_token
 from earmark.settings import Settings
+from waiting import until
 
-__all__ = ["Server", "running", "started", "until"]
+__all__ = ["Server", "running", "started"]
 
 _START_S = 120.0
-
-
-def until(true: Callable[[], object], *, within_s: float = 60.0, what: str = "a condition") -> None:
-    """Wait until something is true; fails when it takes longer."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, f"waited {within_s} s in vain for {what}"
-        time.sleep(0.02)
 
 
 class Server:

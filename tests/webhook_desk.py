@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from earmark.errors import Kind
 from earmark.service import (
@@ -31,14 +31,12 @@ from earmark.settings import Settings
 from earmark.storage import Blobs, Database, webhooks
 from earmark.storage import deliveries as rows
 from earmark.storage._schema import tenants
+from waiting import until
 
-__all__ = ["ALLOWED", "OK", "Desk", "Plain", "answering", "until"]
-
-T = TypeVar("T")
+__all__ = ["ALLOWED", "OK", "Desk", "Plain", "answering"]
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 ALLOWED = ("127.0.0.1",)
-_DEADLINE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,16 +194,6 @@ def answering(status: str, body: bytes = b"", *headers: str) -> bytes:
     """A whole answer, byte for byte."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def until(condition: Callable[[], T | None]) -> T:
-    """What the condition gives once it gives something that is true."""
-    deadline = time.monotonic() + _DEADLINE_S
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"This did not happen within {_DEADLINE_S:.0f} s.")
 
 
 def _tenant(database: Database) -> Caller:

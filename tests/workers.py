@@ -20,7 +20,8 @@ from earmark.settings import Settings
 from earmark.storage import executors
 from earmark.storage import jobs as rows
 from earmark.storage._schema import deliveries, jobs
-from server import Server, started, until
+from server import Server, started
+from waiting import until
 
 __all__ = ["Works", "engines_of", "open_works", "sound"]
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from earmark import Diarization
-from server import Server, running, until
+from server import Server, running
+from waiting import until
 
 
 def _submit(server: Server, wav: Path, **fields: str) -> str:

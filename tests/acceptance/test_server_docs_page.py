@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from browser import chromium
-from server import running, until
+from server import running
+from waiting import until
 
 
 def test_the_page_shows_the_api_and_asks_nobody_else(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from earmark.service import Service
 from earmark.settings import Settings
 from raw_server import RawServer
 from raw_server import serve as receiving
-from server import Server, running, until
+from server import Server, running
+from waiting import until
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:\s*You are using:UserWarning",  # the client's advice about uploads and polling

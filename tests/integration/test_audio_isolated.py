@@ -12,8 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from earmark.errors import (
     InvalidSamples,
 )
 from earmark.settings import Settings
+from waiting import until
 
 Float = NDArray[np.float32]
 
@@ -53,13 +53,6 @@ def decoder() -> psutil.Process:
     """The one decoder that runs."""
     (child,) = server().children()
     return child
-
-
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
 
 
 @pytest.fixture

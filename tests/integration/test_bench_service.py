@@ -24,7 +24,7 @@ from earmark.bench._service_report import percentile
 from earmark.bench._service_server import serving
 from earmark.errors import InvalidOption, ServerUnreachable
 from earmark.settings import Settings
-from server import until
+from waiting import until
 
 MIB = 1 << 20
 

@@ -17,7 +17,8 @@ import earmark
 from earmark.client import Job
 from earmark.diarization import Diarization
 from earmark.errors import ApiError, ServerUnreachable, WaitTimeout
-from server import Server, running, started, until
+from server import Server, running, started
+from waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from callers import new_caller
 from earmark.service import JobState
-from server import until
+from waiting import until
 from workers import Works, open_works, sound
 
 LEAST_S, MOST_S = 0.5, 4.0

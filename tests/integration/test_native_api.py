@@ -15,7 +15,8 @@ import pytest
 from earmark.dialects._http import MAX_JSON_BYTES
 from earmark.diarization import FORMATS, Diarization, SpeechActivity
 from earmark.service import Scope
-from server import Server, running, until
+from server import Server, running
+from waiting import until
 
 API = "/api/v1"
 

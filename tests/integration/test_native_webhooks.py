@@ -15,7 +15,8 @@ import httpx
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from server import Server, running, until
+from server import Server, running
+from waiting import until
 
 
 @dataclass

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 
 from earmark.service import Scope, generate_token
-from server import running, until
+from server import running
+from waiting import until
 
 _NAME = "jane-doe-cardiology"
 

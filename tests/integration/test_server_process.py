@@ -21,7 +21,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from certificates import Authority
 from earmark.service import generate_token
 from postgres import PASSWORD, Postgres
-from server import Server, running, started, until
+from server import Server, running, started
+from waiting import until
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

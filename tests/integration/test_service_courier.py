@@ -18,7 +18,8 @@ from earmark.service._http import Http
 from earmark.settings import Settings
 from earmark.storage import Database
 from raw_server import RawServer, serve
-from webhook_desk import OK, Desk, Plain, answering, until
+from waiting import until
+from webhook_desk import OK, Desk, Plain, answering
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from earmark.storage import Database, migrate
 from earmark.storage import deliveries as rows
 from postgres import Postgres
 from raw_server import RawServer, serve
-from webhook_desk import ALLOWED, OK, Desk, Plain, until
+from waiting import until
+from webhook_desk import ALLOWED, OK, Desk, Plain
 
 TESTS = Path(__file__).parents[1]
 

@@ -17,7 +17,8 @@ from earmark.service._sweeper import sweep
 from earmark.storage import Database
 from earmark.storage import deliveries as rows
 from raw_server import serve
-from webhook_desk import OK, Desk, Plain, answering, until
+from waiting import until
+from webhook_desk import OK, Desk, Plain, answering
 
 ERROR = answering("500 Internal Server Error", b"no")
 GONE = answering("410 Gone")

@@ -20,7 +20,7 @@ from earmark.service import JobKind, JobOptions
 from earmark.service._engine import Analysed, AnalysisFailed, Engine, EngineDied, EngineStopped
 from earmark.service._engines import Engines
 from earmark.settings import Settings
-from server import until
+from waiting import until
 from workers import engines_of, sound
 
 

@@ -17,7 +17,7 @@ from earmark.service._executors import Executor
 from earmark.settings import Settings
 from earmark.storage import Blobs, Database, executors
 from earmark.storage import jobs as rows
-from server import until
+from waiting import until
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from earmark.errors import Unavailable
 from earmark.service import JobKind, JobOptions, JobState, Worker
 from postgres import Postgres
 from raw_server import serve
-from server import until
+from waiting import until
 from workers import Works, engines_of, open_works, sound
 
 

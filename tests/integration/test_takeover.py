@@ -13,7 +13,8 @@ import pytest
 from earmark.service import JobState
 from earmark.storage import jobs as rows
 from raw_server import RawServer, serve
-from server import Server, until
+from server import Server
+from waiting import until
 from workers import Works, engines_of, open_works, sound
 
 
