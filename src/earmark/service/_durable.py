@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import closing, nullcontext
@@ -27,6 +28,7 @@ __all__ = ["Durable", "Outcome", "step"]
 _VERSION = "1"  # of the steps: a worker resumes only workflows of its own version
 _POLL_S = 0.25
 _SETTLED_S = 60.0
+_GOING = ("PENDING", "ENQUEUED")
 
 Outcome = dict[str, Any]
 """What a step came to; small, and JSON."""
@@ -45,6 +47,8 @@ class Durable:
         self._executor_id = executor_id
         self._queue = _queue_of(executor_id)
         self._body = body
+        self._left: dict[str, threading.Event] = {}  # of bodies that are to begin: set at the end
+        self._lost: set[str] = set()  # jobs whose workflows were found to be another's
 
     def launch(self) -> None:
         """Connect, make the tables where there are none, and begin to listen.
@@ -75,7 +79,15 @@ class Durable:
 
         @DBOS.workflow(name="job")
         def run(job_id: str) -> None:
-            body(job_id)
+            left = self._left.pop(job_id, None)
+            try:
+                body(job_id)
+            except dbos_error.DBOSWorkflowConflictIDError:
+                self._lost.add(job_id)
+                raise  # DBOS waits for what the other one comes to
+            finally:
+                if left is not None:
+                    left.set()
 
         self._workflow = run
         DBOS.listen_queues([self._queue])
@@ -97,20 +109,39 @@ class Durable:
     def run(self, job_id: str, gone: Callable[[], bool]) -> None:
         """Run the workflow of a job, from its start or from where it was left, to its end.
 
-        A resumed one is waited for only until ``gone`` says that it is no longer to be had here.
+        Or until another executor has it, for its end may be far away, or ``gone`` says before it
+        begins that it is no longer to be had here.
         """
         status = DBOS.get_workflow_status(job_id)
-        if status is not None and status.status not in ("PENDING", "ENQUEUED"):
+        if status is not None and status.status not in _GOING:
             self.forget([job_id])
             status = None
-        if status is None:
+        left = self._left[job_id] = threading.Event()
+        try:
+            if status is not None:
+                DBOS.resume_workflow(job_id, queue_name=self._queue)
+                if self._ends_here(job_id, left, gone):
+                    self._wait(job_id)
+                return
             with SetWorkflowID(job_id):
-                DBOS.start_workflow(self._workflow, job_id).get_result()
-            return
-        DBOS.resume_workflow(job_id, queue_name=self._queue)
-        while status is not None and status.status in ("PENDING", "ENQUEUED") and not gone():
+                handle = DBOS.start_workflow(self._workflow, job_id)
+            if self._ends_here(job_id, left, gone):
+                handle.get_result()
+        finally:
+            self._left.pop(job_id, None)
+            self._lost.discard(job_id)
+
+    def _ends_here(self, job_id: str, left: threading.Event, gone: Callable[[], bool]) -> bool:
+        """Wait for the body; whether what it came to is what the workflow comes to."""
+        while not left.wait(_POLL_S):
+            if gone() and job_id in self._left:  # it has not begun
+                return False
+        return job_id not in self._lost
+
+    def _wait(self, job_id: str) -> None:
+        """Until the workflow's end is noted."""
+        while (status := DBOS.get_workflow_status(job_id)) and status.status in _GOING:
             time.sleep(_POLL_S)
-            status = DBOS.get_workflow_status(job_id)
 
     def forget(self, job_ids: list[str]) -> None:
         """Remove what is known of these workflows."""
