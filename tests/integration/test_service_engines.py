@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import psutil
 import pytest
@@ -174,7 +175,7 @@ def test_engines_share_the_cores(models_dir: Path, sample_wav: Path) -> None:
     engines.start()
     answers: list[bytes] = []
     try:
-        pair = [engines.take(), engines.take()]
+        pair = [engines.take(Event()), engines.take(Event())]
         assert engines.idle == 0
         with ThreadPoolExecutor() as pool:
             answers += pool.map(lambda engine: run(engine, sample_wav).document, pair)
@@ -186,3 +187,44 @@ def test_engines_share_the_cores(models_dir: Path, sample_wav: Path) -> None:
         engines.close()
     assert len(answers) == 3
     assert len(set(answers)) == 1
+
+
+def test_jobs_whose_recordings_came_late_take_turns_with_the_others(models_dir: Path) -> None:
+    engines = Engines(Settings(models_dir=models_dir, offline=True, worker_slots=1, threads=1))
+    order: list[bool] = []
+
+    def work(came_late: bool) -> None:
+        engine = engines.take(Event(), came_late=came_late)
+        order.append(came_late)
+        engines.give_back(engine)
+
+    engines.start()
+    try:
+        first = engines.take(Event())
+        with ThreadPoolExecutor(8) as pool:
+            for came_late in [True] * 6 + [False] * 2:
+                pool.submit(work, came_late)
+            until(lambda: [len(engines._waiting[late]) for late in (True, False)] == [6, 2])
+            engines.give_back(first)
+    finally:
+        engines.close()
+    assert len(order) == 8
+    assert False in order[:2]
+    assert order[:4].count(False) == 2
+
+
+def test_who_is_stopped_waits_for_no_engine(models_dir: Path) -> None:
+    engines = Engines(Settings(models_dir=models_dir, offline=True, worker_slots=1, threads=1))
+    engines.start()
+    try:
+        engine, gone = engines.take(Event()), Event()
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(engines.take, gone)
+            until(lambda: engines._waiting[False])
+            gone.set()
+            with pytest.raises(EngineStopped):
+                waiting.result(timeout=30)
+        engines.give_back(engine)
+        assert engines.idle == 1
+    finally:
+        engines.close()

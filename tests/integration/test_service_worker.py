@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from callers import new_caller
 from earmark.diarization import Diarization, SpeechActivity
 from earmark.errors import Unavailable
 from earmark.service import JobKind, JobOptions, JobState, Worker
 from postgres import Postgres
-from raw_server import serve
+from raw_server import RawServer, serve
 from waiting import until
 from workers import Works, engines_of, open_works, sound
 
@@ -124,6 +126,28 @@ def test_an_address_that_fails_for_a_moment_is_asked_again(
     assert job.state is JobState.SUCCEEDED
     assert len(server.requests) == 2
     assert job.timings["fetching"] > 0
+
+
+def test_a_host_that_is_slow_keeps_nobody_waiting(
+    works: Works, worker: Worker, sample_wav: Path
+) -> None:
+    def respond(connection: socket.socket, server: RawServer) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        server.drip(connection, b"x")
+
+    with serve(respond) as server:
+        slow = [works.submit(server.url(f"/{i}.wav")) for i in range(6)]
+        until(lambda: len(server.requests) == 4, what="as many fetches as a tenant may have")
+        (job,) = works.wait(works.submit(sound(sample_wav, 3)))
+        other = new_caller(works.service.store, "other")
+        theirs = works.submit(server.url("/other.wav"), caller=other)
+        until(lambda: len(server.requests) == 5, what="another tenant's fetch")
+        assert job.state is JobState.SUCCEEDED
+        for job_id in slow:
+            assert works.service.jobs.cancel(works.caller, job_id).state is JobState.CANCELED
+        works.service.jobs.cancel(other, theirs)
+        until(lambda: not worker.busy, what="the fetches to be given up")
+    assert len(server.requests) == 5
 
 
 @pytest.mark.parametrize("victim", ["engine", "decoder"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import deque
 
 from earmark.errors import Unavailable
-from earmark.service._engine import Engine
+from earmark.service._engine import Engine, EngineStopped
 from earmark.settings import Settings
 
 __all__ = ["Engines", "slots_of"]
@@ -15,6 +16,7 @@ __all__ = ["Engines", "slots_of"]
 _log = logging.getLogger(__name__)
 
 _MOST_SLOTS = 4
+_LOOK_S = 0.25  # how often who waits for an engine is asked whether it still does
 
 
 class Engines:
@@ -24,7 +26,9 @@ class Engines:
         self._threads = settings.threads or _cores()
         self._all = [Engine(settings, threads=self._threads) for _ in range(slots_of(settings))]
         self._idle = list(self._all)
-        self._lock = threading.Lock()
+        self._waiting: dict[bool, deque[object]] = {False: deque(), True: deque()}
+        self._next_came_late = False
+        self._changed = threading.Condition()
         self._closed = False
 
     def start(self) -> None:
@@ -44,30 +48,49 @@ class Engines:
     @property
     def idle(self) -> int:
         """How many have nothing to do."""
-        with self._lock:
+        with self._changed:
             return len(self._idle)
 
-    def take(self) -> Engine:
-        """One that has nothing to do; there must be one.
+    def take(self, gone: threading.Event, *, came_late: bool = False) -> Engine:
+        """Wait for one that has nothing to do.
 
-        Raises `Unavailable` when it has to be started and cannot be.
+        Jobs whose recording had to be fetched first, and so ``came_late``, take turns with the
+        others. Raises `EngineStopped` once ``gone`` is set, `Unavailable` when the engine has to
+        be started and cannot be.
         """
-        with self._lock:
-            self._idle[-1].start()
-            engine = self._idle.pop()
+        place = object()
+        queue = self._waiting[came_late]
+        with self._changed:
+            queue.append(place)
+            try:
+                while not (self._idle and self._first() is place):
+                    if gone.is_set():
+                        raise EngineStopped("The job was taken away.")
+                    self._changed.wait(_LOOK_S)
+                self._next_came_late = not came_late
+                self._idle[-1].start()
+                engine = self._idle.pop()
+            finally:
+                queue.remove(place)
+                self._changed.notify_all()
             self._share()
         return engine
 
     def give_back(self, engine: Engine) -> None:
         """Have one back that is done, and start it again if it is dead."""
-        with self._lock:
+        with self._changed:
             self._idle.append(engine)
             self._share()
+            self._changed.notify_all()
         if not self._closed:
             try:
                 engine.start()
             except Unavailable as error:
                 _log.warning("%s", error)  # whoever takes it next tries again
+
+    def _first(self) -> object:
+        """Whose turn it is, of those who wait."""
+        return (self._waiting[self._next_came_late] or self._waiting[not self._next_came_late])[0]
 
     def _share(self) -> None:
         """Deal out the threads: one recording gets all, several do not fight for the cores."""

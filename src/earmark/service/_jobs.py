@@ -250,6 +250,7 @@ class Jobs:
             "render": dict(submission.render),
             "media_id": submission.media.id if submission.media else None,
             "url": submission.url,
+            "fetched": submission.media is not None,
             "name": submission.name or (submission.media.name if submission.media else None),
             "webhook_id": webhook_id,
             "created_at": now,

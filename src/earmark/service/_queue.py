@@ -32,10 +32,18 @@ class Queue:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def claim(self, executor_id: str) -> Job | None:
+    def claim(
+        self, executor_id: str, *, fetched: bool | None = None, busy_tenants: Collection[str] = ()
+    ) -> Job | None:
         """Begin the job whose turn it is, if one is waiting; see `storage.jobs.claim`."""
         with self._store.database.write() as connection:
-            row = rows.claim(connection, executor_id, time.time())
+            row = rows.claim(
+                connection,
+                executor_id,
+                fetched=fetched,
+                busy_tenants=busy_tenants,
+                now=time.time(),
+            )
         return None if row is None else job_of(row)
 
     def take(self, job_id: str, executor_id: str) -> Job | None:
@@ -110,7 +118,7 @@ class Queue:
 
     def fetched(self, job_id: str, executor_id: str, media_id: str) -> bool:
         """Note the recording that was fetched from the job's address."""
-        return self._change(job_id, executor_id, {"media_id": media_id})
+        return self._change(job_id, executor_id, {"media_id": media_id, "fetched": True})
 
     def known(self, tenant_id: str, cache_key: str) -> Job | None:
         """A job of the tenant that has answered the same question and still has its result."""

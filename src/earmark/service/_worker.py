@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import sqlalchemy as sa
@@ -31,6 +32,10 @@ _TIDY_S = 60.0
 _LAST_S = 3.0  # of the grace, kept for handing back what has not finished
 _LONGEST_PAUSE_S = 15.0
 
+# Recordings fetched at once: they need no engine, and a host that is slow keeps nobody waiting.
+_FETCHERS = 16
+_FETCHERS_PER_TENANT = 4
+
 
 class Worker:
     """Runs jobs in this process, which can have one worker.
@@ -46,7 +51,8 @@ class Worker:
         self._runs: dict[str, Run] = {}
         workflow = Workflow(service, self._executor.id, self._runs, observer or Unobserved())
         self._durable = Durable(service.store, self._executor.id, workflow)
-        self._pool = ThreadPoolExecutor(slots_of(service.settings), "earmark-job")
+        self._slots = slots_of(service.settings)
+        self._pool = ThreadPoolExecutor(self._slots + _FETCHERS, "earmark-job")
         self._futures: set[Future[None]] = set()
         self._wake = service.jobs.submitted
         self._claiming = True
@@ -115,11 +121,8 @@ class Worker:
                 if now >= tidy_at:
                     self._tidy()
                     tidy_at = now + _TIDY_S
-                while self._claiming and self._engines.idle:
-                    job = self._queue.claim(self._executor.id)
-                    if job is None:
-                        break
-                    self._begin(job.id)
+                while self._claiming and self._claim():
+                    pass
             except (Unavailable, DiskFull, sa.exc.SQLAlchemyError) as error:
                 if not pause:
                     _log.warning("The queue cannot be read and is tried again: %s", error)
@@ -135,12 +138,35 @@ class Worker:
                 if not runs[job_id].ending:
                     runs[job_id].stop()
 
+    def _claim(self) -> bool:
+        """Begin two jobs, one that is to be fetched first; whether there was any."""
+        claimed = False
+        if self._free_slots() > 0:
+            job = self._queue.claim(self._executor.id, fetched=True)
+            if job is not None:
+                self._begin(job.id, job.tenant_id, fetches=False)
+                claimed = True
+        fetching = Counter(run.tenant_id for run in list(self._runs.values()) if run.fetches)
+        if fetching.total() < _FETCHERS:
+            busy = [key for key, count in fetching.items() if count >= _FETCHERS_PER_TENANT]
+            job = self._queue.claim(self._executor.id, fetched=False, busy_tenants=busy)
+            if job is not None:
+                self._begin(job.id, job.tenant_id, fetches=True)
+                claimed = True
+        return claimed
+
+    def _free_slots(self) -> int:
+        return self._slots - sum(not run.fetches for run in list(self._runs.values()))
+
     def _adopt(self) -> None:
-        idle = self._engines.idle
-        if self._claiming and idle:
-            for job_id in self._executor.adopt(idle, list(self._runs)):
-                _log.warning("The job %s is taken over.", job_id)
-                self._begin(job_id)
+        free = self._free_slots()
+        if self._claiming and free > 0:
+            adopted = self._executor.adopt(free, list(self._runs))
+            with self._service.store.database.read() as connection:
+                found = rows.fetch_many(connection, adopted)
+            for row in found:
+                _log.warning("The job %s is taken over.", row["id"])
+                self._begin(row["id"], row["tenant_id"], fetches=not row["fetched"])
 
     def _tidy(self) -> None:
         """Remove what DBOS knows of jobs that are over: their own workers may have died."""
@@ -154,8 +180,8 @@ class Worker:
         self._durable.forget([job_id for job_id in settled if job_id not in going])
         self._durable.forget_queues(self._executor.known())
 
-    def _begin(self, job_id: str) -> None:
-        run = Run(job_id=job_id, engine=self._engines.take())
+    def _begin(self, job_id: str, tenant_id: str, *, fetches: bool) -> None:
+        run = Run(job_id=job_id, tenant_id=tenant_id, fetches=fetches, engines=self._engines)
         self._runs[job_id] = run
         future = self._pool.submit(self._run, run)
         self._futures.add(future)
@@ -172,7 +198,8 @@ class Worker:
                 self._settle(run)
             finally:
                 del self._runs[run.job_id]
-                self._engines.give_back(run.engine)
+                if run.engine is not None:
+                    self._engines.give_back(run.engine)
 
     def _settle(self, run: Run) -> None:
         """Leave nothing of the run behind, and the job in the queue unless it has ended."""

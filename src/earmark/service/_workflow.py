@@ -25,6 +25,7 @@ from earmark.errors import DecoderDied, EarmarkError, FetchError, JobPoisoned, K
 from earmark.models import ModelStore, catalogue
 from earmark.service._durable import Outcome, step
 from earmark.service._engine import Analysed, AnalysisFailed, Engine, EngineDied, EngineStopped
+from earmark.service._engines import Engines
 from earmark.service._fetch import fetch
 from earmark.service._http import Http
 from earmark.service._model import Caller, Job, JobError, JobState, Media, Scope
@@ -60,10 +61,16 @@ _FATAL = JobError(
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Run:
-    """A job in the hands of this worker, and the engine that is its own meanwhile."""
+    """A job in the hands of this worker, and the engine that it has once it needs one.
+
+    ``fetches`` says that its recording was not in the blob store when it was begun.
+    """
 
     job_id: str
-    engine: Engine
+    tenant_id: str
+    fetches: bool
+    engines: Engines
+    engine: Engine | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
     again_s: float | None = 30.0  # when to try it again, unless it has ended
     ending: bool = False  # the engine is done with it: that the job is over is no reason to stop
@@ -71,7 +78,16 @@ class Run:
     def stop(self) -> None:
         """Let go of the job, now."""
         self.stopped.set()
-        self.engine.stop()
+        if self.engine is not None:
+            self.engine.stop()
+
+    def take_engine(self) -> Engine:
+        """Wait for an engine, which is then this job's; raises as `Engines.take`."""
+        if self.engine is None:
+            self.engine = self.engines.take(self.stopped, came_late=self.fetches)
+        if self.stopped.is_set():  # it may have been while nobody knew of the engine
+            raise EngineStopped("The job was taken away.")
+        return self.engine
 
 
 class _Failed(Exception):
@@ -209,6 +225,7 @@ class Workflow:
 
     def _ask(self, job: Job, media: Media, run: Run) -> Analysed:
         """Let the engine analyse the recording; once more, when that made a process die."""
+        engine = run.take_engine()
         told_at = -_REPORT_S
 
         def report(percent: int) -> None:
@@ -223,7 +240,7 @@ class Workflow:
         while True:
             try:
                 with self._open(media) as file:
-                    return run.engine.run(
+                    return engine.run(
                         file, kind=job.kind, options=job.options, name=job.name, on_progress=report
                     )
             except EngineDied as died:
@@ -240,7 +257,7 @@ class Workflow:
                     f"The recording made the process that analyses it die {deaths} times, and is"
                     f" not tried again: {why}."
                 )
-            run.engine.start()
+            engine.start()
 
     def _told(self, job: Job, stage: str, percent: int) -> bool:
         """Report; what cannot be reported now goes with the next report."""

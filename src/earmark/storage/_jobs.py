@@ -107,15 +107,25 @@ def totals(connection: sa.Connection) -> dict[tuple[str, str], int]:
     return {(kind, state): count for kind, state, count in connection.execute(query)}
 
 
-def claim(connection: sa.Connection, executor_id: str, now: float) -> Row | None:
+def claim(
+    connection: sa.Connection,
+    executor_id: str,
+    *,
+    fetched: bool | None,
+    busy_tenants: Collection[str],
+    now: float,
+) -> Row | None:
     """Begin the job whose turn it is, if there is one.
 
-    Tenants take turns: first the one with the fewest jobs running, then the one served longest
-    ago. Within a tenant the priority decides, then the order of submission. Nobody waits
-    for a time that is only as far away because the clock was set back.
+    Of those that are ``fetched``, or are not, or of all (None); and of no tenant in
+    ``busy_tenants``. Tenants take turns: first the one with the fewest jobs running, then the one
+    served longest ago. Within a tenant the priority decides, then the order of submission. Nobody
+    waits for a time that is only as far away because the clock was set back.
     """
     due_now = (jobs.c.not_before <= now) | (jobs.c.not_before > now + LONGEST_WAIT_S)
     waiting = (jobs.c.state == "queued") & due_now
+    if fetched is not None:
+        waiting &= jobs.c.fetched == fetched
     running = (
         sa.select(sa.func.count())
         .where(jobs.c.tenant_id == tenants.c.id, jobs.c.state == "running")
@@ -125,7 +135,10 @@ def claim(connection: sa.Connection, executor_id: str, now: float) -> Row | None
     due = sa.exists().where(jobs.c.tenant_id == tenants.c.id, waiting).correlate(tenants)
     served_at = sa.case((tenants.c.served_at > now, 0.0), else_=tenants.c.served_at)
     tenant_id = connection.scalar(
-        sa.select(tenants.c.id).where(due).order_by(running, served_at, tenants.c.id).limit(1)
+        sa.select(tenants.c.id)
+        .where(due, tenants.c.id.not_in(busy_tenants))
+        .order_by(running, served_at, tenants.c.id)
+        .limit(1)
     )
     if tenant_id is None:
         return None

@@ -147,6 +147,7 @@ jobs = sa.Table(
     sa.Column("render", sa.JSON, nullable=False),  # what the dialect needs to show the result
     sa.Column("media_id", _Id),
     sa.Column("url", sa.Text),
+    sa.Column("fetched", sa.Boolean, nullable=False),  # the recording is in the blob store
     sa.Column("name", sa.String(255)),
     sa.Column("webhook_id", _Id, sa.ForeignKey("webhooks.id", ondelete="SET NULL")),
     sa.Column("error_kind", sa.String(32)),
@@ -165,7 +166,7 @@ jobs = sa.Table(
     sa.Column("timings", sa.JSON),  # stage -> seconds
     sa.Column("result_blob", sa.String(255), index=True),
     sa.Column("cache_key", sa.String(64)),  # hash of content, options and models
-    sa.Index(None, "state", "tenant_id", "priority", "seq"),
+    sa.Index(None, "state", "fetched", "tenant_id", "priority", "seq"),
     sa.Index(None, "tenant_id", "seq"),
     sa.Index(None, "tenant_id", "cache_key"),
     sa.Index(None, "executor_id"),

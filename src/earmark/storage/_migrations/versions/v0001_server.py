@@ -154,6 +154,7 @@ def upgrade() -> None:
         sa.Column("render", sa.JSON(), nullable=False),
         sa.Column("media_id", sa.String(length=64)),
         sa.Column("url", sa.Text()),
+        sa.Column("fetched", sa.Boolean(), nullable=False),
         sa.Column("name", sa.String(length=255)),
         sa.Column("webhook_id", sa.String(length=64)),
         sa.Column("error_kind", sa.String(length=32)),
@@ -184,7 +185,9 @@ def upgrade() -> None:
     op.create_index("ix_jobs_media_id", "jobs", ["media_id"])
     op.create_index("ix_jobs_result_blob", "jobs", ["result_blob"])
     op.create_index(
-        "ix_jobs_state_tenant_id_priority_seq", "jobs", ["state", "tenant_id", "priority", "seq"]
+        "ix_jobs_state_fetched_tenant_id_priority_seq",
+        "jobs",
+        ["state", "fetched", "tenant_id", "priority", "seq"],
     )
     op.create_index("ix_jobs_tenant_id_cache_key", "jobs", ["tenant_id", "cache_key"])
     op.create_index("ix_jobs_tenant_id_seq", "jobs", ["tenant_id", "seq"])
