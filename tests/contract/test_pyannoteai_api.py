@@ -379,7 +379,6 @@ def test_a_disk_without_room(opened: Callable[..., Desk]) -> None:
         ({"url": URL, "minSpeakers": 3, "maxSpeakers": 2}, "maxSpeakers"),
         ({"url": URL, "model": "best"}, "model"),
         ({"url": URL, "transcription": True}, "transcription"),
-        ({"url": URL, "transcription": False, "transcriptionConfig": {}}, "transcriptionConfig"),
         ([], "body"),
         (None, "body"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,9 +18,10 @@ import pytest
 
 from earmark.diarization import Diarization, SpeechActivity, diarize
 from earmark.errors import Unavailable
-from earmark.service import JobKind, JobOptions
+from earmark.service import JobKind, JobOptions, _engine, _engine_process
 from earmark.service._engine import Analysed, AnalysisFailed, Engine, EngineDied, EngineStopped
 from earmark.service._engines import Engines
+from earmark.service._messages import MessageSocket
 from earmark.settings import Settings
 from waiting import until
 from workers import engines_of, sound
@@ -228,3 +230,31 @@ def test_who_is_stopped_waits_for_no_engine(models_dir: Path) -> None:
         assert engines.idle == 1
     finally:
         engines.close()
+
+
+def test_an_engine_that_is_stuck_is_given_up(
+    engine: Engine, sample_wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_engine, "_PATIENCE_S", 2.0)
+    engine.close()
+    engine.start()
+    long = tmp_path / "long.wav"
+    long.write_bytes(sound(sample_wav, 1200))
+
+    def freeze(_: int) -> None:
+        os.kill(engine.pid or 0, signal.SIGSTOP)
+
+    with long.open("rb") as file, pytest.raises(EngineDied, match="no sign of life"):
+        engine.run(file, kind=JobKind.DIARIZE, options=JobOptions(), name=None, on_progress=freeze)
+    engine.start()
+    assert run(engine, sample_wav).audio_s == 30.0
+
+
+def test_an_engine_at_work_says_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_engine_process, "ALIVE_S", 0.01)
+    ours, its_own = socket.socketpair()
+    worker, engine = MessageSocket(ours, patience_s=30.0), MessageSocket(its_own)
+    with _engine_process._sign_of_life(engine):
+        assert [worker.receive().kind for _ in range(3)] == ["alive"] * 3
+    engine.close()
+    worker.close()

@@ -68,7 +68,6 @@ def test_what_the_engine_is_asked(body: dict[str, Any], options: JobOptions) -> 
         ({"numSpeakers": 2, "maxSpeakers": 1}, "maxSpeakers"),
         ({"exclusive": "yes"}, "exclusive"),
         ({"transcription": True}, "transcription"),
-        ({"transcriptionConfig": {"model": "parakeet-tdt-0.6b-v3"}}, "transcriptionConfig"),
         ({"webhook": 1}, "webhook"),
     ],
 )

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from earmark.errors import StorageUnavailable
 from earmark.service._store import Store
+from earmark.storage import private_file
 
 __all__ = ["Durable", "Outcome", "step"]
 
@@ -95,6 +96,7 @@ class Durable:
         try:
             with lock:
                 if database.embedded:
+                    private_file(path)
                     # Once set, this stays with the file: readers do not wait for writers then.
                     with closing(sqlite3.connect(path, timeout=30)) as connection:
                         connection.execute("PRAGMA journal_mode=WAL")

@@ -23,6 +23,7 @@ __all__ = ["Analysed", "AnalysisFailed", "Engine", "EngineDied", "EngineStopped"
 
 _log = logging.getLogger(__name__)
 
+_PATIENCE_S = 120.0  # an engine at work speaks every ten: one that is silent for so long is stuck
 _PROGRAM = "earmark.service._engine_process"
 _KEPT = ("HOME", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
 _KEPT_PREFIXES = ("CUDA_", "LC_", "NVIDIA_", "OMP_", "OPENVINO_", "ORT_", "PYTHON", "XDG_")
@@ -177,7 +178,7 @@ class Engine:
             except OSError as error:
                 ours.close()
                 raise Unavailable(f"No engine can be started now: {error}.") from error
-        self._socket, self._ready = MessageSocket(ours), False
+        self._socket, self._ready = MessageSocket(ours, patience_s=_PATIENCE_S), False
         with contextlib.suppress(OSError):  # it has died at once: who waits for it finds out
             self._socket.send("settings", settings=self._settings)
         threading.Thread(
@@ -205,8 +206,12 @@ class Engine:
         while True:
             try:
                 received = self._connected().receive()
+            except TimeoutError as error:
+                raise self._stuck() from error
             except (EOFError, OSError) as error:
                 raise self._ended() from error
+            if received.kind == "alive":
+                continue
             if received.kind == "error":
                 told = received.fields
                 raise AnalysisFailed(
@@ -217,6 +222,14 @@ class Engine:
             if received.kind == wanted:
                 return received.body, dict(received.fields)
             on_progress(int(received.fields["percent"]))
+
+    def _stuck(self) -> EngineDied | EngineStopped:
+        ended = self._ended()
+        if isinstance(ended, EngineStopped):
+            return ended
+        return EngineDied(
+            f"the process that analyses it gave no sign of life for {_PATIENCE_S:.0f} s"
+        )
 
     def _ended(self) -> EngineDied | EngineStopped:
         with self._lock:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -27,7 +29,10 @@ from earmark.settings import Settings
 if TYPE_CHECKING:
     from earmark.diarization import Diarizer, Progress
 
-__all__ = ["main"]
+__all__ = ["ALIVE_S", "main"]
+
+ALIVE_S = 10.0
+"""How often a process at work says that it lives."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,7 +87,8 @@ class _Analyser:
 
     def answer(self, asked: Message, worker: MessageSocket) -> None:
         """Analyse a recording and say how that went."""
-        document, audio_s = self._analyse(asked, worker)
+        with _sign_of_life(worker):
+            document, audio_s = self._analyse(asked, worker)
         worker.send("done", body=document, audio_s=audio_s)
 
     def _obey(self) -> None:
@@ -168,8 +174,29 @@ def main(descriptor: int) -> None:
         return
 
 
+@contextmanager
+def _sign_of_life(worker: MessageSocket) -> Iterator[None]:
+    """Tell the worker now and then that this process is not stuck."""
+    done = threading.Event()
+
+    def tell() -> None:
+        with suppress(OSError):  # the worker is gone, and so will this process be
+            while not done.wait(ALIVE_S):
+                worker.send("alive")
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def _told(error: EarmarkError) -> dict[str, Any]:
-    return {"error_kind": error.kind, "code": error.code, "message": str(error)}
+    # Not every dialect has the option that the library's messages name; the API's pages tell of it.
+    message = re.sub(r"; on_damage=.*", ".", str(error))
+    return {"error_kind": error.kind, "code": error.code, "message": message}
 
 
 def _recording(descriptor: int, name: str | None) -> io.FileIO:

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import struct
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,11 @@ class Message:
 class MessageSocket:
     """One end of a conversation. Nothing is unpickled: neither end need trust the other."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, *, patience_s: float | None = None) -> None:
+        """``patience_s`` is how long the other end may keep silent while it is listened to."""
         self._socket = end
+        self._socket.settimeout(patience_s)
+        self._sending = threading.Lock()
 
     def send(
         self, kind: str, *, body: bytes = b"", descriptor: int | None = None, **fields: object
@@ -41,12 +45,16 @@ class MessageSocket:
         """
         text = json.dumps({"kind": kind, **fields}).encode()
         files = [] if descriptor is None else [descriptor]
-        socket.send_fds(self._socket, [_HEAD.pack(len(text), len(body))], files)
-        self._socket.sendall(text)
-        self._socket.sendall(body)
+        with self._sending:
+            socket.send_fds(self._socket, [_HEAD.pack(len(text), len(body))], files)
+            self._socket.sendall(text)
+            self._socket.sendall(body)
 
     def receive(self) -> Message:
-        """Wait for a message. Raises `EOFError` when the other end is gone."""
+        """Wait for a message.
+
+        Raises `EOFError` when the other end is gone, `TimeoutError` when it keeps silent.
+        """
         try:
             head, files, _, _ = socket.recv_fds(self._socket, _HEAD.size, 1)
             head += self._read(_HEAD.size - len(head)) if head else b""

@@ -68,6 +68,9 @@ def _sweep_jobs(service: Service, now: float) -> int:
     What came through a dialect with a retention of its own is forgotten, as its clients expect.
     A native job leaves a note that it has expired, which is itself forgotten after a month.
     """
+    with service.store.database.read() as connection:
+        if not jobs.expired(connection, now, _TOMBSTONE_S, 1):
+            return 0  # found out without keeping writers waiting
     with service.store.database.write() as connection:
         found = jobs.expired(connection, now, _TOMBSTONE_S, _AT_ONCE)
         jobs.delete(connection, [row["id"] for row in found if _is_forgotten(row)])

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 _POLL_S = 0.25
 _WATCH_S = 0.5  # how often it is asked whether the jobs at hand are still to be run
 _TIDY_S = 60.0
-_LAST_S = 3.0  # of the grace, kept for handing back what has not finished
+_LAST_S = 3.0  # of the grace, a quarter at most: kept for handing back what has not finished
 _LONGEST_PAUSE_S = 15.0
 
 # Recordings fetched at once: they need no engine, and a host that is slow keeps nobody waiting.
@@ -88,7 +88,7 @@ class Worker:
         deadline = time.monotonic() + grace_s
         self._claiming = False
         self._wake.set()
-        wait(list(self._futures), timeout=max(0.0, grace_s - _LAST_S))
+        wait(list(self._futures), timeout=grace_s - min(_LAST_S, grace_s / 4))
         for run in list(self._runs.values()):
             run.stop()
         left = max(1.0, deadline - time.monotonic())

@@ -15,6 +15,7 @@ from earmark.storage import _webhooks as webhooks
 from earmark.storage._backup import back_up
 from earmark.storage._blobs import BlobInfo, Blobs, BlobWriter
 from earmark.storage._database import Database
+from earmark.storage._folder import private_file
 from earmark.storage._insert import insert_new
 from earmark.storage._layout import KEY_FILE
 from earmark.storage._migrate import migrate
@@ -36,6 +37,7 @@ __all__ = [
     "keys",
     "media",
     "migrate",
+    "private_file",
     "sweep_orphans",
     "tenants",
     "uploads",

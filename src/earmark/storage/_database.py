@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from earmark.errors import InvalidOption, StorageUnavailable
 from earmark.settings import Settings
 from earmark.storage._database_errors import translated
-from earmark.storage._folder import private_folder
+from earmark.storage._folder import private_file
 from earmark.storage._layout import DATABASE_FILE
 
 __all__ = ["Database"]
@@ -57,7 +57,7 @@ class Database:
         """The database that the settings name."""
         if settings.database_url is not None:
             return cls(settings.database_url.get_secret_value())
-        return cls(f"sqlite:///{private_folder(settings.data_dir) / DATABASE_FILE}")
+        return cls(f"sqlite:///{settings.data_dir / DATABASE_FILE}")
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -111,7 +111,7 @@ def _parsed(url: str) -> sa.URL:
 
 
 def _embedded(url: sa.URL) -> sa.Engine:
-    private_folder(Path(url.database or "").parent)
+    private_file(Path(url.database or ""))
     engine = sa.create_engine(
         url, connect_args={"timeout": _BUSY_S}, pool_size=_POOL, hide_parameters=True
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from earmark.errors import DiskFull, StorageUnavailable
 
-__all__ = ["disk_errors", "private_folder"]
+__all__ = ["disk_errors", "private_file", "private_folder"]
 
 
 def private_folder(path: Path) -> Path:
@@ -24,6 +24,17 @@ def private_folder(path: Path) -> Path:
             f"The folder {path} cannot be made ({error.strerror}): make it, or name another in"
             " EARMARK_DATA_DIR or EARMARK_BLOB_URL."
         ) from error
+    return path
+
+
+def private_file(path: Path) -> Path:
+    """Make the file, for its owner alone, unless it is there; and its folder.
+
+    Raises `StorageUnavailable` or `DiskFull` when that cannot be done.
+    """
+    private_folder(path.parent)
+    with disk_errors(f"The file {path}"):
+        path.touch(mode=0o600)
     return path
 
 

@@ -86,8 +86,8 @@ def _refuse_too_large(request: Request, limit: int) -> None:
     announced = announced_bytes(request, form=True) or 0
     if announced > limit:
         raise MediaTooLarge(
-            f"The recording has about {announced} bytes; {limit} are accepted.",
-            size=announced,
+            f"The recording has {announced} bytes or more; {limit} are accepted.",
+            size=announced_bytes(request) or announced,  # the file, and a little around it
             limit=limit,
         )
 

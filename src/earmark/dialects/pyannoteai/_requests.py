@@ -109,13 +109,6 @@ class DiarizeRequest(_Request):
             raise _wrong("This server does not transcribe: leave transcription out.")
         return wanted
 
-    @field_validator("transcription_config")
-    @classmethod
-    def _no_transcription_config(cls, config: object) -> object:
-        if config is not None:
-            raise _wrong("This server does not transcribe: leave transcriptionConfig out.")
-        return config
-
     def options(self) -> JobOptions:
         """What the engine is asked. An exact number of speakers stands above the limits."""
         exact = self.num_speakers is not None
