@@ -40,6 +40,7 @@ def running(store: Store, executor_id: str | None) -> str:
                 "kind": "diarize",
                 "state": "running",
                 "stage": "analysing",
+                "fetched": True,
                 "options": {},
                 "render": {},
                 "created_at": 0.0,

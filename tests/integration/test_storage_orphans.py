@@ -32,7 +32,13 @@ def _refer(database: Database, *, recording: str, part: str, result: str) -> Non
         uploads.insert(connection, {**upload, "created_at": 0.0, "expires_at": 1.0})
         uploads.put_part(connection, {"upload_id": "u", "number": 1, **content, "blob": part})
         job = {"id": "j", "tenant_id": "t", "dialect": "native", "kind": "diarize"}
-        state = {"state": "succeeded", "stage": "done", "options": {}, "render": {}}
+        state = {
+            "state": "succeeded",
+            "stage": "done",
+            "options": {},
+            "render": {},
+            "fetched": True,
+        }
         times = {"created_at": 0.0, "updated_at": 0.0}
         jobs.insert(connection, {**job, **state, **times, "result_blob": result})
 

@@ -56,6 +56,7 @@ class Worker:
         self._futures: set[Future[None]] = set()
         self._wake = service.jobs.submitted
         self._claiming = True
+        self._taking = threading.Lock()  # held from a job's row being taken until it is at hand
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="earmark-worker", daemon=True)
 
@@ -88,6 +89,8 @@ class Worker:
         deadline = time.monotonic() + grace_s
         self._claiming = False
         self._wake.set()
+        if self._taking.acquire(timeout=1.0):  # the database may be away
+            self._taking.release()
         wait(list(self._futures), timeout=grace_s - min(_LAST_S, grace_s / 4))
         for run in list(self._runs.values()):
             run.stop()
@@ -121,7 +124,7 @@ class Worker:
                 if now >= tidy_at:
                     self._tidy()
                     tidy_at = now + _TIDY_S
-                while self._claiming and self._claim():
+                while self._claim():
                     pass
             except (Unavailable, DiskFull, sa.exc.SQLAlchemyError) as error:
                 if not pause:
@@ -140,6 +143,10 @@ class Worker:
 
     def _claim(self) -> bool:
         """Begin two jobs, one that is to be fetched first; whether there was any."""
+        with self._taking:
+            return self._claiming and self._claim_both()
+
+    def _claim_both(self) -> bool:
         claimed = False
         if self._free_slots() > 0:
             job = self._queue.claim(self._executor.id, fetched=True)
@@ -160,7 +167,11 @@ class Worker:
 
     def _adopt(self) -> None:
         free = self._free_slots()
-        if self._claiming and free > 0:
+        if free <= 0:
+            return
+        with self._taking:
+            if not self._claiming:
+                return
             adopted = self._executor.adopt(free, list(self._runs))
             with self._service.store.database.read() as connection:
                 found = rows.fetch_many(connection, adopted)
