@@ -45,11 +45,13 @@ class Audio(Protocol):
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]: ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()

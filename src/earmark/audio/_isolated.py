@@ -10,8 +10,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +37,7 @@ _LAST_WORDS_S: Final = 5.0
 """Seconds that a child has to end in by itself once it has said all."""
 
 
-class IsolatedAudio:
+class IsolatedAudio(Audio):
     """A recording that a child process decodes; to its user what `AudioStream` is."""
 
     def __init__(self, order: Order, source: int) -> None:
@@ -85,17 +84,6 @@ class IsolatedAudio:
 
     def __iter__(self) -> Iterator[Float]:
         return self._blocks
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _open(self) -> None:
         """Wait until the recording is open."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio._audio import Audio
 from earmark.audio._blocks import cut, gather, resample, sound
 from earmark.audio._decoder import Decoder
 from earmark.audio._findings import Findings
@@ -30,7 +29,7 @@ __all__ = ["AudioStream", "open_audio", "open_reader", "read_audio"]
 Float = NDArray[np.float32]
 
 
-class AudioStream:
+class AudioStream(Audio):
     """A recording being read: iterate once over its blocks, inside ``with`` or to the end.
 
     Blocks are float32 [channels, n], C-contiguous, finite, in [-1, 1], at 16 kHz, with
@@ -84,17 +83,6 @@ class AudioStream:
 
     def __iter__(self) -> Iterator[Float]:
         return self._blocks
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _to_the_end(self, blocks: Iterator[Float]) -> Generator[Float]:
         empty = True
