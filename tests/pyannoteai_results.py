@@ -8,36 +8,14 @@ from typing import Any
 import numpy as np
 
 from earmark.diarization import Diarization, FrameConfidence, Turn
-from earmark.service import Job, JobKind, JobOptions, JobState, Priority
+from earmark.service import Job, JobState
+from some_job import some_job
 
 ANN, BEN, CAT = "SPEAKER_00", "SPEAKER_01", "SPEAKER_02"
 
 
 def a_job(state: JobState = JobState.SUCCEEDED, **render: Any) -> Job:
-    return Job(
-        id="7c1f",
-        tenant_id="t",
-        dialect="pyannoteai",
-        kind=JobKind.DIARIZE,
-        state=state,
-        stage="done",
-        progress=100,
-        priority=Priority.NORMAL,
-        options=JobOptions(),
-        render=render,
-        media_id=None,
-        url="https://example.com/a.wav",
-        name=None,
-        webhook_id=None,
-        error=None,
-        created_at=1_700_000_000.25,
-        updated_at=1_700_000_001.5,
-        started_at=None,
-        finished_at=None,
-        audio_s=None,
-        timings={},
-        result_blob=None,
-    )
+    return some_job(state, dialect="pyannoteai", render=render)
 
 
 def result() -> Diarization:

@@ -10,35 +10,20 @@ from earmark.dialects.phonexia._render import state_of, task_body
 from earmark.dialects.phonexia._technologies import TECHNOLOGIES
 from earmark.diarization import ChannelSpeech, Diarization, SpeechActivity, Turn
 from earmark.errors import Kind, NotFound
-from earmark.service import Job, JobError, JobKind, JobOptions, JobState, Priority
+from earmark.service import Job, JobError, JobState
+from some_job import some_job
 
 DIARIZATION, VOICE_ACTIVITY = TECHNOLOGIES
 
 
 def job(state: JobState, *, error: JobError | None = None) -> Job:
-    return Job(
+    return some_job(
+        state,
         id="123e4567-e89b-12d3-a456-426614174000",
-        tenant_id="t",
         dialect="phonexia",
-        kind=JobKind.DIARIZE,
-        state=state,
-        stage="done",
-        progress=100,
-        priority=Priority.NORMAL,
-        options=JobOptions(),
-        render={},
         media_id="m",
         url=None,
-        name=None,
-        webhook_id=None,
         error=error,
-        created_at=0.0,
-        updated_at=0.0,
-        started_at=None,
-        finished_at=None,
-        audio_s=None,
-        timings={},
-        result_blob=None,
     )
 
 
