@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from earmark.errors import EarmarkError
-from earmark.service import JobKind, JobState, Service
+from earmark.service import JobKind, JobState, Observer, Service
 from earmark.storage import jobs
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
@@ -33,7 +33,7 @@ _FACTOR = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0)
 _log = logging.getLogger(__name__)
 
 
-class Metrics:
+class Metrics(Observer):
     """The metrics of one process, in a registry of their own; an `Observer` of the service.
 
     No label takes what a client sends: routes are templates, methods and outcomes are known words.

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from earmark.errors import AddressForbidden, EarmarkError, FetchError, InvalidOption, NotFound
 from earmark.service._delivery import DeliveryState, WebhookFormat, event_of
 from earmark.service._http import Http
-from earmark.service._observe import Observer, Unobserved
+from earmark.service._observe import Observer
 from earmark.service._rows import job_of
 from earmark.service._service import Service
 from earmark.storage import deliveries as rows
@@ -73,8 +73,8 @@ class Courier:
         observer: Observer | None = None,
     ) -> None:
         self._service, self._formats = service, formats
-        self._http = http or Http(service.settings)
-        self._observer = observer or Unobserved()
+        self._http = http or service.http
+        self._observer = observer or Observer()
         self._database = service.store.database
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="courier")
         self._under_way: dict[str, tuple[str, str]] = {}  # delivery: its tenant and receiver

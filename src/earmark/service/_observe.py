@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from earmark.service._model import JobKind, JobState
 
-__all__ = ["Observer", "Unobserved"]
+__all__ = ["Observer"]
 
 
-class Observer(Protocol):
-    """Is told of what happened, from any thread; must neither block nor raise."""
+class Observer:
+    """Is told of what happened, from any thread, and does nothing about it.
+
+    One that does must neither block nor raise.
+    """
 
     def job_finished(
         self,
@@ -29,21 +31,3 @@ class Observer(Protocol):
 
     def webhook_attempt(self, *, dialect: str, outcome: str, duration_s: float) -> None:
         """A webhook was tried; ``outcome`` is "delivered" or `FetchError.reason`."""
-
-
-class Unobserved:
-    """An `Observer` that does nothing."""
-
-    def job_finished(
-        self,
-        *,
-        kind: JobKind,
-        state: JobState,
-        wait_s: float,
-        timings: Mapping[str, float],
-        audio_s: float | None,
-    ) -> None:
-        """Nothing."""
-
-    def webhook_attempt(self, *, dialect: str, outcome: str, duration_s: float) -> None:
-        """Nothing."""

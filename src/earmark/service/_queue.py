@@ -106,12 +106,10 @@ class Queue:
             },
         )
 
-    def media_of(self, job: Job) -> Media:
+    def recording(self, media_id: str | None) -> Media:
         """The recording of a job. Raises `NotFound` when it was deleted."""
         with self._store.database.read() as connection:
-            row = None
-            if job.media_id is not None:
-                row = media_rows.fetch(connection, job.media_id)
+            row = None if media_id is None else media_rows.fetch(connection, media_id)
         if row is None:
             raise NotFound("The recording was deleted before the job could be run.")
         return Media(**row)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Self
 
+from earmark.service._http import Http
 from earmark.service._jobs import Jobs
 from earmark.service._keys import Keys
 from earmark.service._limits import RateLimits
@@ -32,6 +34,11 @@ class Service:
         self.uploads = Uploads(store)
         self.jobs = Jobs(store)
         self.webhooks = Webhooks(store)
+
+    @cached_property
+    def http(self) -> Http:
+        """The client for addresses that users name; to make it takes a while."""
+        return Http(self.settings)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

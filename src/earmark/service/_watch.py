@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from earmark.errors import EarmarkError
@@ -19,7 +18,7 @@ __all__ = ["Watch"]
 _LOOK_S = 0.25  # other processes change jobs too
 _AT_ONCE = 500  # ids per query
 
-Followers = dict[str, set[asyncio.Queue[Job | None]]]
+Changes = asyncio.Queue[Job | None]
 
 
 class Watch:
@@ -32,15 +31,13 @@ class Watch:
     def __init__(self, store: Store, ended: Callable[[], bool]) -> None:
         self._store = store
         self._ended = ended
-        self._followers: Followers = defaultdict(set)
-        self._keys: dict[asyncio.Queue[Job | None], str | None] = {}
+        self._followers: dict[Changes, tuple[str, str | None]] = {}  # each one's job and key
         self._task: asyncio.Task[None] | None = None
 
     async def follow(self, caller: Caller, job: Job) -> AsyncIterator[Job]:
         """The job whenever it changed after ``job``, until it is over or not to be followed."""
-        changes: asyncio.Queue[Job | None] = asyncio.Queue()
-        self._followers[job.id].add(changes)
-        self._keys[changes] = caller.key_id
+        changes: Changes = asyncio.Queue()
+        self._followers[changes] = (job.id, caller.key_id)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look())
         try:
@@ -52,45 +49,39 @@ class Watch:
                     yield seen
                 job = seen
         finally:
-            self._followers[job.id].discard(changes)
-            if not self._followers[job.id]:
-                del self._followers[job.id]
-            del self._keys[changes]
+            del self._followers[changes]
 
     async def _look(self) -> None:
         while self._followers:
             begun = time.monotonic()
-            followed = list(self._followers)
-            keys = {key for key in self._keys.values() if key is not None}
-            looking = asyncio.create_task(asyncio.to_thread(self._read, followed, keys))
+            followers = dict(self._followers)
+            looking = asyncio.create_task(asyncio.to_thread(self._read, followers.values()))
             while not looking.done():  # however long the database takes to answer
                 if self._ended():
                     looking.cancel()
-                    self._tell_all(None)
+                    for changes in self._followers:
+                        changes.put_nowait(None)
                     return
                 await asyncio.wait((looking,), timeout=_LOOK_S)
             try:
                 found, revoked = looking.result()
             except EarmarkError:
-                found, revoked = None, set[str]()  # the database is away: look again
-            if found is not None:
-                for job_id in followed:
-                    for changes in self._followers.get(job_id, ()):
-                        out = self._keys[changes] in revoked
-                        changes.put_nowait(None if out else found.get(job_id))
+                pass  # the database is away: look again
+            else:
+                for changes, (job_id, key_id) in followers.items():
+                    changes.put_nowait(None if key_id in revoked else found.get(job_id))
             await asyncio.sleep(max(_LOOK_S, time.monotonic() - begun))
 
-    def _tell_all(self, job: Job | None) -> None:
-        for changes in self._keys:
-            changes.put_nowait(job)
-
-    def _read(self, job_ids: list[str], keys: Iterable[str]) -> tuple[dict[str, Job], set[str]]:
+    def _read(self, followed: Iterable[tuple[str, str | None]]) -> tuple[dict[str, Job], set[str]]:
+        """The jobs that are followed, by id, and those of the keys that are revoked."""
+        job_ids = list({job_id for job_id, _ in followed})
+        keys = {key_id for _, key_id in followed if key_id is not None}
         found: dict[str, Job] = {}
         with self._store.database.read() as connection:
             for at in range(0, len(job_ids), _AT_ONCE):
                 some = rows.fetch_many(connection, job_ids[at : at + _AT_ONCE])
                 found |= {row["id"]: job_of(row) for row in some}
-            revoked = key_rows.revoked(connection, list(keys))
+            revoked = key_rows.revoked(connection, keys)
         return found, revoked
 
 

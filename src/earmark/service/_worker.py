@@ -16,7 +16,7 @@ from earmark.service._durable import Durable
 from earmark.service._engines import Engines, slots_of
 from earmark.service._executors import Executor
 from earmark.service._model import JobState
-from earmark.service._observe import Observer, Unobserved
+from earmark.service._observe import Observer
 from earmark.service._queue import Queue
 from earmark.service._service import Service
 from earmark.service._workflow import Run, Workflow
@@ -49,7 +49,7 @@ class Worker:
         self._executor = Executor(service.store)
         self._engines = Engines(service.settings)
         self._runs: dict[str, Run] = {}
-        workflow = Workflow(service, self._executor.id, self._runs, observer or Unobserved())
+        workflow = Workflow(service, self._executor.id, self._runs, observer or Observer())
         self._durable = Durable(service.store, self._executor.id, workflow)
         self._slots = slots_of(service.settings)
         self._pool = ThreadPoolExecutor(self._slots + _FETCHERS, "earmark-job")

@@ -27,7 +27,6 @@ from earmark.service._durable import Outcome, step
 from earmark.service._engine import Analysed, AnalysisFailed, Engine, EngineDied, EngineStopped
 from earmark.service._engines import Engines
 from earmark.service._fetch import fetch
-from earmark.service._http import Http
 from earmark.service._model import Caller, Job, JobError, JobState, Media, Scope
 from earmark.service._observe import Observer
 from earmark.service._queue import Queue
@@ -109,7 +108,6 @@ class Workflow:
         self._executor_id = executor_id
         self._runs = runs
         self._observer = observer
-        self._http = Http(service.settings)
         self._engine_key = _engine_key(service)
 
     def __call__(self, job_id: str) -> None:
@@ -137,8 +135,9 @@ class Workflow:
         """Do the steps; the seconds to put the job off by, None when it is over."""
         fetched = step("fetch", lambda: _expecting(lambda: self._fetch(job, run)))
         came = fetched
+        media_id = fetched.get("media_id", job.media_id)
         if not _ends(fetched):
-            came = step("analyse", lambda: _expecting(lambda: self._analyse(job, run)))
+            came = step("analyse", lambda: _expecting(lambda: self._analyse(job, media_id, run)))
         if "stopped" in came:
             return 0.0
         if "later" in came:
@@ -182,7 +181,7 @@ class Workflow:
         ) as writer:
             for chunk in fetch(
                 url,
-                http=self._http,
+                http=self._service.http,
                 limit_bytes=settings.max_upload_bytes,
                 timeout_s=settings.fetch_timeout_s,
             ):
@@ -191,11 +190,10 @@ class Workflow:
                 writer.write(chunk)
             return writer.commit()
 
-    def _analyse(self, job: Job, run: Run) -> Outcome:
+    def _analyse(self, job: Job, media_id: str | None, run: Run) -> Outcome:
         """Make the result document, or find the one that was made before, and store it."""
         begun = time.monotonic()
-        # The fetch step may have been done by another process than read the job.
-        media = self._queue.media_of(self._queue.take(job.id, self._executor_id) or job)
+        media = self._queue.recording(media_id)
         key = self._cache_key(job, media)
         found = self._known(job, key) or self._ask(job, media, run)
         analysed = time.monotonic()
