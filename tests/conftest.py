@@ -16,6 +16,7 @@ import pytest
 from earmark.models import ModelStore, catalogue
 from earmark.settings import Settings
 from object_store import object_server, object_store  # noqa: F401 (fixtures)
+from people import people  # noqa: F401 (fixture)
 from postgres import (  # noqa: F401 (fixtures)
     database,
     database_url,

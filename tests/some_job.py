@@ -32,6 +32,10 @@ _JOB = Job(
     audio_s=None,
     timings={},
     result_blob=None,
+    result_sealed=False,
+    sealed_blob=None,
+    findings=None,
+    call_id=None,
 )
 
 

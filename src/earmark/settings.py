@@ -94,6 +94,20 @@ class Settings(BaseSettings):
         description="Secret from which keys are checked and links signed, the same for every"
         " process; unset, a file in the data folder, made at the first start.",
     )
+    keyring_url: SecretStr | None = Field(
+        default=None,
+        description="Where the data keys of biometric data are kept: a `postgresql://…` database"
+        " apart from the server's own, or a file (`file:///folder/keyring.db`); unset, a file"
+        " beside the data folder. Not to be backed up together with the database: what is erased"
+        " there is what makes an erasure final.",
+    )
+    master_key: SecretStr | None = Field(
+        default=None,
+        description="Key that the data keys are encrypted with (32 random bytes as base64; `earmark"
+        " keyring generate` prints one), the same for every process; several, separated by commas,"
+        " while it is rotated: the first one encrypts. Unset, a file in the data folder, made at"
+        " the first start.",
+    )
     bootstrap_key: SecretStr | None = Field(
         default=None,
         description="Admin key to be created at the start; `earmark keys generate` prints one.",
@@ -201,6 +215,65 @@ class Settings(BaseSettings):
     phonexia_retention_s: float = Field(
         default=24 * 3600.0, gt=0, description="Seconds that a Phonexia task is kept once over."
     )
+    consent: Literal["strict", "record"] = Field(
+        default="strict",
+        description="Enrolment without a record of consent: `strict` refuses it, `record` notes"
+        " that there was none.",
+    )
+    standing_consent: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=10_000,
+        description="Text of the consent that the operator has from everybody whose voice is"
+        " enrolled through a dialect that cannot carry one (Chime, DeepAffects); it is recorded"
+        " with each enrolment. Unset and `EARMARK_CONSENT=strict`, those dialects do not enrol.",
+    )
+    speaker_expiry_s: float = Field(
+        default=3 * 365.25 * 86400.0,
+        gt=0,
+        description="Seconds after its enrolment or last match at which a speaker is erased.",
+    )
+    keep_enrolment_audio: bool = Field(
+        default=False,
+        description="Keep what speakers were enrolled from, encrypted, so that their voiceprints"
+        " can be made again when the model changes.",
+    )
+    searchable: bool = Field(
+        default=False,
+        description="Keep voiceprints, encrypted, of all who speak in native diarizations, so that"
+        " `where does this person speak` finds them; requests can say otherwise. The law of many"
+        " places asks for the consent of everybody who speaks.",
+    )
+    calibration: Path | None = Field(
+        default=None,
+        description="Calibration of scores made by `earmark calibrate` from trials of your own;"
+        " unset, the one that comes with Earmark.",
+    )
+    call_idle_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="Seconds without sound after which a call that nobody ended counts as ended.",
+    )
+    call_retention_s: float = Field(
+        default=24 * 3600.0, gt=0, description="Seconds that the sound of a call is kept."
+    )
+    chime_task_retention_s: float = Field(
+        default=7 * 86400.0, gt=0, description="Seconds that a Chime task is kept once over."
+    )
+    chime_voiceprint_retention_s: float = Field(
+        default=24 * 3600.0,
+        gt=0,
+        description="Seconds after which a Chime task's voiceprint is forgotten unless it was"
+        " enrolled.",
+    )
+    chime_event_urls: _Names = Field(
+        default=(),
+        description="Addresses that Chime events are posted to, in the EventBridge envelope,"
+        " separated by commas.",
+    )
+    deepaffects_retention_s: float = Field(
+        default=24 * 3600.0, gt=0, description="Seconds that a DeepAffects job is kept once over."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that the server logs."
     )
@@ -211,7 +284,9 @@ class Settings(BaseSettings):
         default=None, description="Folder with evaluation data for `earmark bench` and the tests."
     )
 
-    @field_validator("trusted_proxies", "cors_origins", "allow_addresses", mode="before")
+    @field_validator(
+        "trusted_proxies", "cors_origins", "allow_addresses", "chime_event_urls", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from earmark.service._media import MediaWriter as MediaWriter
     from earmark.service._model import Caller as Caller
     from earmark.service._model import Idempotency as Idempotency
+    from earmark.service._model import IdentifyOptions as IdentifyOptions
     from earmark.service._model import Job as Job
     from earmark.service._model import JobError as JobError
     from earmark.service._model import JobKind as JobKind
@@ -42,6 +43,16 @@ if TYPE_CHECKING:
     from earmark.service._model import Submission as Submission
     from earmark.service._model import Submitted as Submitted
     from earmark.service._observe import Observer as Observer
+    from earmark.service._people import Candidate as Candidate
+    from earmark.service._people import Consent as Consent
+    from earmark.service._people import Enrolled as Enrolled
+    from earmark.service._people import Gallery as Gallery
+    from earmark.service._people import Named as Named
+    from earmark.service._people import NewConsent as NewConsent
+    from earmark.service._people import Receipt as Receipt
+    from earmark.service._people import Sample as Sample
+    from earmark.service._people import Speaker as Speaker
+    from earmark.service._people import StoredVoiceprint as StoredVoiceprint
     from earmark.service._queue import Queue as Queue
     from earmark.service._service import Service as Service
     from earmark.service._store import Store as Store
@@ -65,10 +76,15 @@ _HOMES = {
     "_links": ("Links",),
     "_media": ("MediaLibrary", "MediaWriter"),
     "_model": (
-        *("Caller", "Idempotency", "Job", "JobError", "JobKind", "JobOptions", "JobState"),
-        *("Media", "Page", "Priority", "Scope", "Submission", "Submitted"),
+        *("Caller", "Idempotency", "IdentifyOptions", "Job", "JobError", "JobKind"),
+        *("JobOptions", "JobState", "Media", "Page", "Priority", "Scope", "Submission"),
+        "Submitted",
     ),
     "_observe": ("Observer",),
+    "_people": (
+        *("Candidate", "Consent", "Enrolled", "Gallery", "Named", "NewConsent", "Receipt"),
+        *("Sample", "Speaker", "StoredVoiceprint"),
+    ),
     "_queue": ("Queue",),
     "_service": ("Service",),
     "_store": ("Store",),

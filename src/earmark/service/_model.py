@@ -12,6 +12,7 @@ from earmark.errors import Forbidden, Kind
 __all__ = [
     "Caller",
     "Idempotency",
+    "IdentifyOptions",
     "Job",
     "JobError",
     "JobKind",
@@ -56,6 +57,10 @@ class JobKind(StrEnum):
 
     DIARIZE = "diarize"
     VOICE_ACTIVITY = "voice-activity"
+    IDENTIFY = "identify"
+    VOICEPRINT = "voiceprint"
+    COMPARE = "compare"
+    SPEAKER_SEARCH = "speaker-search"
 
 
 class JobState(StrEnum):
@@ -83,11 +88,31 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class IdentifyOptions:
+    """Against whom the speakers of a recording are named, and how sure that has to be.
+
+    ``galleries`` (ids) and, within them, ``speakers`` (ids; empty: all); both empty when the
+    voiceprints came along, sealed (`Submission.sealed`). ``exclusive``: each candidate is given to
+    one speaker of the recording at most. A match needs a log-likelihood ratio that a stranger
+    reaches with probability ``false_accept_rate`` at most, and a probability of ``confidence``
+    (0..1) at least. ``alternatives`` is how many candidates are told per speaker.
+    """
+
+    galleries: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = ()
+    exclusive: bool = True
+    false_accept_rate: float | None = 0.01  # None: any, as long as the confidence is reached
+    confidence: float = 0.0
+    alternatives: int = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobOptions:
-    """What the engine is asked, as `Diarizer.diarize` takes it.
+    """What the engine is asked, as `Diarizer.diarize` takes it, and what is made of its answer.
 
     ``channels`` is "mix", "split" or a tuple of channel indices. ``frame_confidence`` keeps the
-    confidence per frame in the result.
+    confidence per frame in the result. ``voiceprints`` has the engine make voiceprints that can be
+    compared with those of a gallery; ``searchable`` keeps them with the job.
     """
 
     speakers: int | None = None
@@ -99,6 +124,9 @@ class JobOptions:
     fast: bool = False
     tolerate_damage: bool = False
     frame_confidence: bool = False
+    voiceprints: bool = False
+    searchable: bool = False
+    identify: IdentifyOptions | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +164,10 @@ class Job:
     audio_s: float | None
     timings: Mapping[str, float]
     result_blob: str | None
+    result_sealed: bool
+    sealed_blob: str | None
+    findings: Mapping[str, Any] | None
+    call_id: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,8 +189,10 @@ class Media:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
-    """A request for a job; exactly one of ``media`` and ``url`` says where the recording is.
+    """A request for a job; one of ``media``, ``url`` and ``call_id`` says where the recording is.
 
+    Only a comparison has none. ``sealed`` is what came with the request that must be encrypted,
+    such as voiceprints (JSON); it goes with the job.
     ``render`` is what the dialect needs again to show the result, and is stored as it is (JSON).
     ``retention_s`` is how long the job is kept once over; None: as the tenant has set.
     """
@@ -168,6 +202,8 @@ class Submission:
     options: JobOptions = JobOptions()
     media: Media | None = None
     url: str | None = None
+    call_id: str | None = None
+    sealed: bytes | None = field(default=None, repr=False)
     name: str | None = None
     webhook: str | None = None
     priority: Priority = Priority.NORMAL

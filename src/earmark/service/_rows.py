@@ -9,7 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from earmark.errors import Kind
-from earmark.service._model import Job, JobError, JobKind, JobOptions, JobState, Priority
+from earmark.service._model import (
+    IdentifyOptions,
+    Job,
+    JobError,
+    JobKind,
+    JobOptions,
+    JobState,
+    Priority,
+)
 
 __all__ = ["job_of", "options_row"]
 
@@ -43,6 +51,10 @@ def job_of(row: sa.RowMapping) -> Job:
         audio_s=row["audio_s"],
         timings=row["timings"] or {},
         result_blob=row["result_blob"],
+        result_sealed=row["result_sealed"],
+        sealed_blob=row["sealed_blob"],
+        findings=row["findings"],
+        call_id=row["call_id"],
     )
 
 
@@ -56,4 +68,8 @@ def _options(row: Mapping[str, Any]) -> JobOptions:
     values = dict(row)
     if isinstance(values.get("channels"), list):
         values["channels"] = tuple(values["channels"])
+    if values.get("identify") is not None:
+        asked = values["identify"]
+        names = {name: tuple(asked[name]) for name in ("galleries", "speakers")}
+        values["identify"] = IdentifyOptions(**{**asked, **names})
     return JobOptions(**values)

@@ -10,16 +10,30 @@ import sqlalchemy as sa
 __all__ = [
     "api_keys",
     "attempts",
+    "audit",
+    "audit_heads",
+    "call_sound",
+    "calls",
+    "consents",
     "deliveries",
     "executors",
+    "galleries",
+    "gallery_changes",
     "idempotency",
     "installation",
+    "job_voiceprints",
     "jobs",
     "media",
     "metadata",
+    "receipts",
+    "resource_tags",
+    "samples",
+    "speakers",
     "tenants",
     "upload_parts",
     "uploads",
+    "voice_connectors",
+    "voiceprints",
     "webhooks",
 ]
 
@@ -166,6 +180,10 @@ jobs = sa.Table(
     sa.Column("timings", sa.JSON),  # stage -> seconds
     sa.Column("result_blob", sa.String(255), index=True),
     sa.Column("cache_key", sa.String(64)),  # hash of content, options and models
+    sa.Column("sealed_blob", sa.String(255), index=True),  # what was sent that must be encrypted
+    sa.Column("result_sealed", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("findings", sa.JSON),  # what is known before the end
+    sa.Column("call_id", _Id, index=True),  # of a job that listens to a call
     sa.Index(None, "state", "fetched", "tenant_id", "priority", "seq"),
     sa.Index(None, "tenant_id", "seq"),
     sa.Index(None, "tenant_id", "cache_key"),
@@ -198,6 +216,7 @@ deliveries = sa.Table(
     sa.Column("leased_until", _Time, nullable=False, default=0.0),  # a courier has it until then
     sa.Column("created_at", _Time, nullable=False),
     sa.Column("finished_at", _Time),
+    sa.Column("detail", sa.JSON),  # what the event says beside the job
     sa.Index(None, "state", "next_at"),
     sa.Index(None, "tenant_id", "created_at"),
 )
@@ -225,4 +244,201 @@ executors = sa.Table(
     sa.Column("pid_started", sa.String(64), nullable=False),
     sa.Column("started_at", _Time, nullable=False),
     sa.Column("beat_at", _Time, nullable=False),
+)
+
+galleries = sa.Table(
+    "galleries",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    _tenant(),
+    sa.Column("dialect", sa.String(32), nullable=False),
+    sa.Column("key", sa.String(256)),  # unique where the dialect's names are; NULL elsewhere
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("description", sa.String(1024), nullable=False, default=""),
+    sa.Column("details", sa.JSON, nullable=False),  # what the dialect needs to show it again
+    sa.Column("revision", sa.BigInteger, nullable=False, default=0),  # of the last change
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("updated_at", _Time, nullable=False),
+    sa.UniqueConstraint("tenant_id", "dialect", "key"),
+)
+
+# Which speaker changed in which revision: the indexes of all processes follow it.
+gallery_changes = sa.Table(
+    "gallery_changes",
+    metadata,
+    sa.Column("gallery_id", _Id, primary_key=True),
+    sa.Column("revision", sa.BigInteger, primary_key=True),
+    sa.Column("speaker_id", _Id, nullable=False),
+    sa.Column("at", _Time, nullable=False, index=True),
+)
+
+speakers = sa.Table(
+    "speakers",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    _tenant(),
+    sa.Column("gallery_id", _Id, sa.ForeignKey("galleries.id"), nullable=False),
+    sa.Column("key", sa.String(256)),  # unique in the gallery where the dialect's names are
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("merged_into", _Id),  # whom this one's voiceprints count for
+    sa.Column("split_from", _Id),
+    sa.Column("withdrawn_at", _Time),  # consent: not matched from then on
+    sa.Column("matched_at", _Time),  # last
+    sa.Column("expires_at", _Time, nullable=False, index=True),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("updated_at", _Time, nullable=False),
+    sa.UniqueConstraint("gallery_id", "key"),
+    sa.Index(None, "tenant_id", "created_at"),
+    sa.Index(None, "merged_into"),
+)
+
+samples = sa.Table(
+    "samples",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    _tenant(),
+    sa.Column("speaker_id", _Id, sa.ForeignKey("speakers.id"), nullable=False, index=True),
+    sa.Column("name", sa.String(255)),  # the file's
+    sa.Column("sha256", sa.String(64), nullable=False),  # of what was sent
+    sa.Column("duration_s", _Time, nullable=False),
+    sa.Column("net_speech_s", _Time, nullable=False),
+    sa.Column("quality", sa.String(16), nullable=False),
+    sa.Column("blob", sa.String(255), index=True),  # sealed; NULL: the audio is not kept
+    sa.Column("size", sa.BigInteger),  # bytes, before it was sealed
+    sa.Column("created_at", _Time, nullable=False),
+)
+
+voiceprints = sa.Table(
+    "voiceprints",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    _tenant(),
+    sa.Column("gallery_id", _Id, nullable=False),
+    sa.Column("speaker_id", _Id, sa.ForeignKey("speakers.id"), nullable=False, index=True),
+    sa.Column("sample_id", _Id),  # NULL: it came as it is
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("net_speech_s", _Time, nullable=False),
+    sa.Column("quality", sa.String(16)),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Index(None, "gallery_id", "model"),
+)
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    _tenant(),
+    sa.Column("speaker_id", _Id, sa.ForeignKey("speakers.id"), nullable=False, index=True),
+    sa.Column("subject", sa.String(256), nullable=False),  # who consented
+    sa.Column("text", sa.Text, nullable=False),  # to what
+    sa.Column("purpose", sa.String(1024), nullable=False),
+    sa.Column("method", sa.String(64), nullable=False),  # such as written, recorded, standing
+    sa.Column("given_at", _Time, nullable=False),
+    sa.Column("withdrawn_at", _Time),
+    sa.Column("created_at", _Time, nullable=False),
+)
+
+# Voices heard in a recording, which nobody has enrolled; sealed with the job's own data key.
+job_voiceprints = sa.Table(
+    "job_voiceprints",
+    metadata,
+    sa.Column("job_id", _Id, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("speaker", sa.String(64), primary_key=True),  # the label in the result
+    _tenant(),
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("net_speech_s", _Time, nullable=False),
+    sa.Column("quality", sa.String(16)),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("expires_at", _Time, index=True),  # NULL: with the job
+    sa.Index(None, "tenant_id", "model"),
+)
+
+# Append-only; each entry holds the hash of the one before it, per tenant.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("tenant_id", _Id, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True),  # from 1, without gaps
+    sa.Column("at", _Time, nullable=False),
+    sa.Column("actor", sa.String(64), nullable=False),  # a key's id, or who else acted
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(64)),  # a speaker's or gallery's id
+    sa.Column("details", sa.Text, nullable=False),  # JSON, as it was hashed
+    sa.Column("previous", sa.String(64), nullable=False),  # hash, hex
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Index(None, "tenant_id", "subject"),
+)
+
+audit_heads = sa.Table(
+    "audit_heads",
+    metadata,
+    sa.Column("tenant_id", _Id, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+# Proofs of erasure; they outlive what was erased.
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    _tenant(),
+    sa.Column("speaker_id", _Id, nullable=False, index=True),
+    sa.Column("document", sa.Text, nullable=False),  # JSON, as it was signed
+    sa.Column("signature", sa.String(128), nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
+)
+
+voice_connectors = sa.Table(
+    "voice_connectors",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    _tenant(),
+    sa.Column("dialect", sa.String(32), nullable=False),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("streaming", sa.JSON),  # its streaming configuration
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("updated_at", _Time, nullable=False),
+    sa.Index(None, "tenant_id", "created_at"),
+)
+
+resource_tags = sa.Table(
+    "resource_tags",
+    metadata,
+    sa.Column("tenant_id", _Id, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("resource", sa.String(255), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("value", sa.String(256), nullable=False),
+)
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    _tenant(),
+    sa.Column("connector", sa.String(256), nullable=False),
+    sa.Column("transaction_id", sa.String(256), nullable=False),
+    sa.Column("opened_at", _Time, nullable=False),
+    sa.Column("heard_at", _Time, nullable=False),  # when sound came last
+    sa.Column("ended_at", _Time),
+    sa.UniqueConstraint("tenant_id", "connector", "transaction_id"),
+    sa.Index(None, "ended_at", "heard_at"),
+)
+
+# The sound of a call as it came, piece by piece.
+call_sound = sa.Table(
+    "call_sound",
+    metadata,
+    sa.Column("call_id", _Id, sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),  # from 1
+    sa.Column("leg", sa.String(16), nullable=False),  # caller, callee, or both: a stereo file
+    sa.Column("format", sa.JSON, nullable=False),  # encoding, sample rate; empty: a container
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("duration_s", _Time, nullable=False),
+    sa.Column("blob", sa.String(255), nullable=False, index=True),
+    sa.Column("created_at", _Time, nullable=False),
 )

@@ -21,7 +21,9 @@ __all__ = [
 ]
 
 State = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
-KindName = Literal["diarize", "voice-activity"]
+KindName = Literal[
+    "diarize", "voice-activity", "identify", "voiceprint", "compare", "speaker-search"
+]
 PriorityName = Literal["low", "normal", "high"]
 
 _PRIORITIES: Mapping[Priority, PriorityName] = {

@@ -58,7 +58,7 @@ def get_limits(_: AnyCaller, service: TheService) -> LimitsDocument:
             max_bytes=settings.max_upload_bytes,
             formats=sorted(name for names in DEMUXERS for name in names.split(",")),
         ),
-        result_formats={kind.value: list(FORMATS_OF[kind]) for kind in JobKind},
+        result_formats={kind.value: list(names) for kind, names in FORMATS_OF.items()},
         rate_limit=RateLimit(per_route=settings.rate_limit),
         remote_http=settings.allow_http,
     )

@@ -26,6 +26,7 @@ _BY_KIND: Final[Mapping[Kind, tuple[int, str, str]]] = {
     Kind.NOT_FOUND: _NOT_FOUND,
     # The vendor has neither idempotency keys nor a server that says it is shutting down.
     Kind.CONFLICT: (409, "request.invalid", "Invalid request."),
+    Kind.GONE: (404, "resource.not-found", "The requested resource is gone."),
     Kind.UNAVAILABLE: (503, "internal", "Service is unavailable."),
     Kind.TOO_LARGE: (413, "request.size-limit-exceeded", "Request size limit exceeded."),
     Kind.EXHAUSTED: (507, "storage.capacity-exceeded", "Storage capacity exceeded."),

@@ -28,6 +28,7 @@ _STATUS = {
     Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
+    Kind.GONE: 410,
     Kind.TOO_LARGE: 413,
     Kind.RATE_LIMITED: 429,
     Kind.INTERNAL: 500,
