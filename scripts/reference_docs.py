@@ -126,7 +126,7 @@ def _tree(
 ) -> Iterable[tuple[type[errors.EarmarkError], int]]:
     yield error, depth
     for child in error.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__.startswith(errors.__name__):
             yield from _tree(child, depth + 1)
 
 

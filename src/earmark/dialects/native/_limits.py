@@ -11,7 +11,6 @@ from earmark.audio import DEMUXERS
 from earmark.dialects.native._access import AdmittingRoute, AnyCaller, TheService
 from earmark.dialects.native._documents import Document, KindName
 from earmark.dialects.native._formats import FORMATS_OF
-from earmark.service import JobKind
 
 __all__ = ["router"]
 
