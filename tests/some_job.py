@@ -36,6 +36,7 @@ _JOB = Job(
     sealed_blob=None,
     findings=None,
     call_id=None,
+    key_id=None,
 )
 
 

@@ -168,6 +168,7 @@ class Job:
     sealed_blob: str | None
     findings: Mapping[str, Any] | None
     call_id: str | None
+    key_id: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

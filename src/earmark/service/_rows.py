@@ -55,6 +55,7 @@ def job_of(row: sa.RowMapping) -> Job:
         sealed_blob=row["sealed_blob"],
         findings=row["findings"],
         call_id=row["call_id"],
+        key_id=row["key_id"],
     )
 
 

@@ -184,6 +184,7 @@ jobs = sa.Table(
     sa.Column("result_sealed", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("findings", sa.JSON),  # what is known before the end
     sa.Column("call_id", _Id, index=True),  # of a job that listens to a call
+    sa.Column("key_id", _Id),  # who asked; NULL: nobody's key
     sa.Index(None, "state", "fetched", "tenant_id", "priority", "seq"),
     sa.Index(None, "tenant_id", "seq"),
     sa.Index(None, "tenant_id", "cache_key"),

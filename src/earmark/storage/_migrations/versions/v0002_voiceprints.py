@@ -236,5 +236,6 @@ def upgrade() -> None:
     )
     op.add_column("jobs", sa.Column("findings", sa.JSON()))
     op.add_column("jobs", sa.Column("call_id", sa.String(length=64)))
+    op.add_column("jobs", sa.Column("key_id", sa.String(length=64)))
     op.create_index("ix_jobs_call_id", "jobs", ["call_id"])
     op.create_index("ix_jobs_sealed_blob", "jobs", ["sealed_blob"])
