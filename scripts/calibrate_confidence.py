@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 import earmark.diarization
 from earmark.audio import open_audio
 from earmark.bench import Dataset, Recording, Reliability, load_dataset
-from earmark.bench._matching import best_matching
 from earmark.diarization import Turn
 from earmark.diarization._analysis import Analysis
 from earmark.diarization._certainty import FEATURES, frame_features
@@ -36,6 +35,7 @@ from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE, FAST, Parameters
 from earmark.models import ModelStore
 from earmark.settings import get_settings
+from earmark.voiceprints import best_matching
 
 # Sources whose licences let what is trained on them ship. trn01 and trn02 hold next to no speech.
 _ONLY = ("real/ami_*", "sim/*")

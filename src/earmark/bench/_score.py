@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.bench._matching import best_matching
 from earmark.diarization import Turn
+from earmark.voiceprints import best_matching
 
 __all__ = ["COLLAR", "Errors", "Score", "map_speakers", "score"]
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from earmark.voiceprints._matching import best_matching
 from earmark.voiceprints._voiceprint import Voiceprint
 
 if TYPE_CHECKING:
     from earmark.voiceprints._network import EmbeddingNetwork, FilterBank, Sums, pool, unit
 
-__all__ = ["EmbeddingNetwork", "FilterBank", "Sums", "Voiceprint", "pool", "unit"]
+__all__ = [
+    "EmbeddingNetwork",
+    "FilterBank",
+    "Sums",
+    "Voiceprint",
+    "best_matching",
+    "pool",
+    "unit",
+]
 
 
 def __getattr__(name: str) -> object:

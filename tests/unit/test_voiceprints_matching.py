@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from earmark.bench._matching import best_matching
+from earmark.voiceprints import best_matching
 
 
 @pytest.mark.parametrize("seed", range(200))
