@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,26 @@ def _turns(name: str) -> Callable[[bytes, bool], bytes]:
     )
 
 
+def _named(name: str) -> Callable[[bytes, bool], bytes]:
+    return lambda document, exclusive: (
+        FORMATS[name].write(_with_names(document), exclusive).encode()
+    )
+
+
+def _with_names(document: bytes) -> Diarization:
+    """The turns of an identification, with the names of those who were recognised."""
+    found = json.loads(document)
+    names = {
+        each["speaker"]: each["match"]["label"]
+        for each in found["speakers"]
+        if each["match"] is not None and each["match"].get("label") is not None
+    }
+    diarization = Diarization.from_json(json.dumps(found["diarization"]))
+    return diarization.rename(
+        {speaker: name for speaker, name in names.items() if speaker in diarization.speakers}
+    )
+
+
 def _speech(write: Callable[[SpeechActivity], str]) -> Callable[[bytes, bool], bytes]:
     return lambda document, _: write(SpeechActivity.from_json(document)).encode()
 
@@ -63,6 +84,8 @@ def _formats(
     }
 
 
+_JSON = _formats({"json": _stored})
+
 FORMATS_OF: Mapping[JobKind, Mapping[str, ResultFormat]] = {
     JobKind.DIARIZE: _formats({**{name: _turns(name) for name in FORMATS}, "json": _stored}),
     JobKind.VOICE_ACTIVITY: _formats(
@@ -73,6 +96,10 @@ FORMATS_OF: Mapping[JobKind, Mapping[str, ResultFormat]] = {
             "audacity": _speech(SpeechActivity.to_audacity),
         }
     ),
+    JobKind.IDENTIFY: _formats({**{name: _named(name) for name in FORMATS}, "json": _stored}),
+    JobKind.VOICEPRINT: _JSON,
+    JobKind.COMPARE: _JSON,
+    JobKind.SPEAKER_SEARCH: _JSON,
 }
 """Kind of job -> name of the format -> the format; the first one is given if none is named."""
 
