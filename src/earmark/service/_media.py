@@ -49,7 +49,7 @@ class MediaLibrary:
 
         Raises `Forbidden` without the scope, `MediaTooLarge`, `DiskFull`, `StorageUnavailable`.
         """
-        caller.require(Scope.JOBS)
+        caller.require(Scope.JOBS, Scope.GALLERIES)
         if key is not None and not 0 < len(key) <= _LONGEST_KEY:
             raise InvalidOption(
                 f"A key has 1 to {_LONGEST_KEY} characters, and this one {len(key)}: choose"
@@ -89,7 +89,7 @@ class MediaLibrary:
 
     def get(self, caller: Caller, media_id: str) -> Media:
         """One recording. Raises `NotFound` for one that is unknown, expired or not the caller's."""
-        caller.require(Scope.JOBS)
+        caller.require(Scope.JOBS, Scope.GALLERIES)
         with self._store.database.read() as connection:
             row = rows.fetch(connection, media_id, tenant_id=caller.tenant_id)
         return _current(row, media_id)
@@ -107,7 +107,7 @@ class MediaLibrary:
 
     def delete(self, caller: Caller, media_id: str) -> None:
         """Delete a recording. Raises `Conflict` while a job needs it, and `NotFound` as `get`."""
-        caller.require(Scope.JOBS)
+        caller.require(Scope.JOBS, Scope.GALLERIES)
         with self._store.database.write() as connection:
             row = rows.fetch(connection, media_id, lock=True, tenant_id=caller.tenant_id)
             media = _current(row, media_id)

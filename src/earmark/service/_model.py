@@ -46,10 +46,11 @@ class Caller:
     key_id: str | None
     scopes: frozenset[Scope]
 
-    def require(self, scope: Scope) -> None:
-        """Raise `Forbidden` unless the key has this scope."""
-        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
-            raise Forbidden(f"This key does not have the scope {scope.value!r}: use one that has.")
+    def require(self, *scopes: Scope) -> None:
+        """Raise `Forbidden` unless the key has one of these scopes."""
+        if self.scopes.isdisjoint((*scopes, Scope.ADMIN)):
+            names = " or ".join(repr(scope.value) for scope in scopes)
+            raise Forbidden(f"This key does not have the scope {names}: use one that has.")
 
 
 class JobKind(StrEnum):
