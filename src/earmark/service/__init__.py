@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from earmark.service._addresses import AddressRules as AddressRules
+    from earmark.service._analyst import Analyst as Analyst
     from earmark.service._courier import Courier as Courier
     from earmark.service._delivery import Attempt as Attempt
     from earmark.service._delivery import Delivery as Delivery
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from earmark.service._delivery import Webhook as Webhook
     from earmark.service._delivery import WebhookFormat as WebhookFormat
     from earmark.service._delivery import event_of as event_of
+    from earmark.service._identification import Comparison as Comparison
+    from earmark.service._identification import Identification as Identification
+    from earmark.service._identification import NamedSpeaker as NamedSpeaker
+    from earmark.service._identification import Voice as Voice
+    from earmark.service._identification import Voices as Voices
     from earmark.service._jobs import Jobs as Jobs
     from earmark.service._keys import Key as Key
     from earmark.service._keys import Keys as Keys
@@ -68,8 +74,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "_addresses": ("AddressRules",),
+    "_analyst": ("Analyst",),
     "_courier": ("Courier",),
     "_delivery": ("Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat", "event_of"),
+    "_identification": ("Comparison", "Identification", "NamedSpeaker", "Voice", "Voices"),
     "_jobs": ("Jobs",),
     "_keys": ("Key", "Keys", "NewKey"),
     "_limits": ("Allowance", "RateLimits"),

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Concluded", "NotYet"]
+import numpy as np
+
+from earmark.diarization import Diarization
+from earmark.errors import NotFound, VoiceprintError
+from earmark.service._identification import Comparison, Identification, NamedSpeaker, Voices
+from earmark.service._model import Caller, IdentifyOptions, Job, JobKind, Scope
+from earmark.service._people import Named
+from earmark.voiceprints import Voiceprint
+
+if TYPE_CHECKING:
+    from earmark.service._service import Service
+
+__all__ = ["Concluded", "Conclusions", "NotYet", "caller_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,3 +41,132 @@ class NotYet:
 
     heard: int
     until_s: float
+
+
+def caller_of(job: Job) -> Caller:
+    """On whose behalf a job is run."""
+    return Caller(
+        tenant_id=job.tenant_id,
+        key_id=job.key_id,
+        scopes=frozenset({Scope.JOBS, Scope.GALLERIES}),
+    )
+
+
+class Conclusions:
+    """What is made of an analysis, by the job's kind."""
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._store = service, service.store
+
+    def of(self, job: Job, document: bytes) -> Concluded:
+        """The result of a job whose recording the engine has analysed.
+
+        ``document`` is the engine's: a diarization, with voiceprints if the job asked for them, or
+        speech activity. Raises `VoiceprintError`, `NotFound`, and what storage raises.
+        """
+        if job.kind is JobKind.IDENTIFY:
+            return Concluded(document=self._identify(job, Diarization.from_json(document)))
+        if job.kind is JobKind.VOICEPRINT:
+            voices = Voices.of(Diarization.from_json(document))
+            return Concluded(document=voices.to_json(), sealed=True)
+        if job.options.voiceprints:
+            diarization = Diarization.from_json(document)
+            self._keep(job, diarization)
+            document = diarization.to_json(
+                compact=True, voiceprints=False, frame_confidence=job.options.frame_confidence
+            ).encode()
+        return Concluded(document=document)
+
+    def compare(self, job: Job) -> Concluded:
+        """The result of a comparison, which has no recording. Raises `VoiceprintError`."""
+        sent = self._sent(job)
+        a, b = (_voiceprints(sent[name], name) for name in ("a", "b"))
+        cosines = _matrix(a) @ _matrix(b).T
+        llr = self._service.search.calibration.llr(cosines, _speech(a)[:, None], _speech(b)[None])
+        return Concluded(document=Comparison(llr=np.asarray(llr, np.float64)).to_json())
+
+    def _identify(self, job: Job, diarization: Diarization) -> bytes:
+        self._keep(job, diarization)
+        sent = self._sent(job)["voiceprints"] if job.sealed_blob else []
+        prints = _voiceprints([each["voiceprint"] for each in sent], "voiceprints")
+        found = self._service.search.identify(
+            caller_of(job),
+            diarization.voiceprints,
+            job.options.identify or IdentifyOptions(),
+            sent=[(each["label"], print_) for each, print_ in zip(sent, prints, strict=True)],
+        )
+        speakers = []
+        for speaker in diarization.speakers:
+            voiceprint = diarization.voiceprints.get(speaker)
+            speakers.append(
+                NamedSpeaker(
+                    speaker=speaker,
+                    named=found.get(speaker, _NOBODY),
+                    net_speech_s=None if voiceprint is None else voiceprint.net_speech_s,
+                    quality=None if voiceprint is None else voiceprint.quality,
+                )
+            )
+        identification = Identification(
+            diarization=replace(diarization, voiceprints={}), speakers=tuple(speakers)
+        )
+        return identification.to_json(frame_confidence=job.options.frame_confidence)
+
+    def _keep(self, job: Job, diarization: Diarization) -> None:
+        """Keep the voices of a recording that is to be searchable, sealed with the job's key."""
+        if not job.options.searchable:
+            return
+        now = time.time()
+        sealed = [
+            {
+                "job_id": job.id,
+                "speaker": speaker,
+                "tenant_id": job.tenant_id,
+                "model": voiceprint.model,
+                "net_speech_s": voiceprint.net_speech_s,
+                "quality": voiceprint.quality,
+                "sealed": self._store.vault.seal(
+                    job.id, voiceprint.to_bytes(), purpose="voiceprint"
+                ),
+                "created_at": now,
+                "expires_at": None,
+            }
+            for speaker, voiceprint in diarization.voiceprints.items()
+        ]
+        from earmark.storage import job_voiceprints
+
+        with self._store.database.write() as connection:
+            job_voiceprints.replace(connection, job.id, sealed)
+
+    def _sent(self, job: Job) -> Mapping[str, Any]:
+        """What came with the request and was sealed."""
+        if job.sealed_blob is None:
+            raise NotFound("What came with the request is not kept any more.")
+        sealed = self._store.blobs.get(job.sealed_blob)
+        sent: dict[str, Any] = json.loads(self._store.vault.open(job.id, sealed, purpose="request"))
+        return sent
+
+
+_NOBODY = Named(match=None, alternatives=(), margin=None, threshold=0.0)
+
+
+def _voiceprints(texts: list[str], where: str) -> list[Voiceprint]:
+    """Read portable voiceprints; what is wrong with one names its place."""
+    from earmark.voiceprints import DEFAULT_MODEL
+
+    read = []
+    for i, text in enumerate(texts):
+        try:
+            voiceprint = Voiceprint.from_base64(text)
+            voiceprint.require_model(DEFAULT_MODEL)
+        except VoiceprintError as error:
+            raise type(error)(f"{where}[{i}]: {error}") from error
+        read.append(voiceprint)
+    return read
+
+
+def _matrix(voiceprints: list[Voiceprint]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    return np.stack([each.vector for each in voiceprints])
+
+
+def _speech(voiceprints: list[Voiceprint]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.array([each.net_speech_s for each in voiceprints])

@@ -91,6 +91,13 @@ class _Analyser:
             document, audio_s = self._analyse(asked, worker)
         worker.send("done", body=document, audio_s=audio_s)
 
+    def _limited(self, limit_s: float | None) -> Settings:
+        """The settings, for a recording that may not be longer than this."""
+        longest = self._settings.max_duration_s
+        if limit_s is None or limit_s >= longest:
+            return self._settings
+        return self._settings.model_copy(update={"max_duration_s": limit_s})
+
     def _obey(self) -> None:
         """Compute with as many threads as the worker says; end when it has."""
         while granted := os.read(sys.stdin.fileno(), 1):
@@ -114,30 +121,35 @@ class _Analyser:
         uri = None if name is None else Path(name).stem or None
         if asked.descriptor is None:
             raise ValueError("A recording was asked about but not handed over.")
-        with (
-            _recording(asked.descriptor, name) as file,
-            open_isolated(
+        with _recording(asked.descriptor, name) as file:
+            opened = partial(
+                open_isolated,
                 file,
                 channels=options["channels"],
                 start=options["start"],
                 end=options["end"],
                 on_damage="warn" if options["tolerate_damage"] else "error",
-                settings=self._settings,
-            ) as audio,
-        ):
-            if asked.fields["job"] == "voice-activity":
-                speech = diarizer.detect_speech_stream(audio, uri=uri, on_progress=report)
-                return speech.to_json(compact=True).encode(), speech.duration
-            result = diarizer.diarize_stream(
-                audio,
-                speakers=options["speakers"],
-                min_speakers=options["min_speakers"],
-                max_speakers=options["max_speakers"],
-                uri=uri,
-                on_progress=report,
+                settings=self._limited(asked.fields["limit_s"]),
             )
+            with opened() as audio:
+                if asked.fields["job"] == "voice-activity":
+                    speech = diarizer.detect_speech_stream(audio, uri=uri, on_progress=report)
+                    return speech.to_json(compact=True).encode(), speech.duration
+                result = diarizer.diarize_stream(
+                    audio,
+                    speakers=options["speakers"],
+                    min_speakers=options["min_speakers"],
+                    max_speakers=options["max_speakers"],
+                    uri=uri,
+                    on_progress=report,
+                )
+            if options["voiceprints"]:
+                with opened() as audio:
+                    result = diarizer.read_voices(audio, result)
         document = result.to_json(
-            compact=True, voiceprints=False, frame_confidence=options["frame_confidence"]
+            compact=True,
+            voiceprints=options["voiceprints"],
+            frame_confidence=options["frame_confidence"],
         )
         return document.encode(), result.duration
 

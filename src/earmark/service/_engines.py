@@ -22,9 +22,11 @@ _LOOK_S = 0.25  # how often who waits for an engine is asked whether it still do
 class Engines:
     """All engines of a worker. Safe for threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, slots: int | None = None) -> None:
+        """``slots`` is how many there are, by default as many as a worker has."""
         self._threads = settings.threads or _cores()
-        self._all = [Engine(settings, threads=self._threads) for _ in range(slots_of(settings))]
+        count = slots or slots_of(settings)
+        self._all = [Engine(settings, threads=self._threads) for _ in range(count)]
         self._idle = list(self._all)
         self._waiting: dict[bool, deque[object]] = {False: deque(), True: deque()}
         self._next_came_late = False

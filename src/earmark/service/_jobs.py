@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -23,6 +24,7 @@ from earmark.service._model import (
     Idempotency,
     Job,
     JobKind,
+    JobOptions,
     JobState,
     Page,
     Scope,
@@ -36,9 +38,11 @@ from earmark.storage import jobs as rows
 from earmark.storage import media as media_rows
 from earmark.storage import webhooks as webhook_rows
 
-__all__ = ["Jobs"]
+__all__ = ["Jobs", "throw_away"]
 
 _log = logging.getLogger(__name__)
+
+_OF_VOICES = (JobKind.IDENTIFY, JobKind.VOICEPRINT, JobKind.SPEAKER_SEARCH)
 
 
 class Jobs:
@@ -73,12 +77,15 @@ class Jobs:
         caller.require(Scope.JOBS)
         if self._draining.is_set():
             raise Draining("The server is shutting down: send the request again in a moment.")
-        if (submission.media is None) == (submission.url is None):
-            raise InvalidOption("A job needs one recording: an upload or an address.")
+        _check_source(submission)
+        if submission.options.identify is not None and submission.options.identify.galleries:
+            caller.require(Scope.GALLERIES)
         for url in (submission.url, submission.webhook):
             if url is not None:
                 self._rules.check_url(url)
         job_id, now = str(uuid.uuid4()), time.time()
+        if submission.sealed is not None:
+            self._seal(caller, job_id, submission.sealed)
         with self._store.database.write() as connection:
             known = earlier(connection, caller.tenant_id, idempotency, job_id)
             if known is None:
@@ -90,6 +97,9 @@ class Jobs:
             row = rows.fetch(connection, known or job_id, tenant_id=caller.tenant_id)
         if row is None:
             raise _unknown(known or job_id)
+        if known is not None and submission.sealed is not None:
+            self._store.blobs.delete(_request_blob(caller, job_id))
+            self._store.vault.forget(job_id)
         self.submitted.set()
         if known is None:
             _log.info("The job %s (%s) is taken.", job_id, submission.kind)
@@ -154,7 +164,10 @@ class Jobs:
                 f"The job {job.id} is {job.state.value} and has no result"
                 + (": ask again when it has succeeded." if not job.state.over else ".")
             )
-        return self._store.blobs.get(job.result_blob)
+        document = self._store.blobs.get(job.result_blob)
+        if job.result_sealed:
+            document = self._store.vault.open(job.id, document, purpose="result")
+        return document
 
     def cancel(
         self,
@@ -207,8 +220,7 @@ class Jobs:
             if row is None:
                 raise _unknown(job_id)
             rows.delete(connection, [job_id])
-        if row["result_blob"] is not None:
-            self._store.blobs.delete(row["result_blob"])
+        throw_away(self._store, [row])
 
     async def watch(self, caller: Caller, job_id: str) -> AsyncIterator[Job]:
         """The job as it is, then whenever it changed, until it is over or the service drains.
@@ -219,6 +231,10 @@ class Jobs:
         yield job
         async for changed in self._watch.follow(caller, job):
             yield changed
+
+    def _seal(self, caller: Caller, job_id: str, sent: bytes) -> None:
+        sealed = self._store.vault.seal(job_id, sent, purpose="request")
+        self._store.blobs.put(_request_blob(caller, job_id), sealed)
 
     def _row(
         self,
@@ -246,17 +262,63 @@ class Jobs:
             "state": JobState.QUEUED,
             "stage": "queued",
             "priority": submission.priority,
-            "options": options_row(submission.options),
+            "options": options_row(_with_voiceprints(submission)),
             "render": dict(submission.render),
             "media_id": submission.media.id if submission.media else None,
             "url": submission.url,
-            "fetched": submission.media is not None,
+            "fetched": submission.url is None,
             "name": submission.name or (submission.media.name if submission.media else None),
             "webhook_id": webhook_id,
             "created_at": now,
             "updated_at": now,
             "retention_s": submission.retention_s,
+            "sealed_blob": None if submission.sealed is None else _request_blob(caller, job_id),
+            "call_id": submission.call_id,
+            "key_id": caller.key_id,
         }
+
+
+def throw_away(store: Store, gone: Collection[rows.Row]) -> None:
+    """Delete what belonged to jobs that are no more: results, requests, and their data keys.
+
+    The blobs go after their rows: a crash in between leaves orphans, which are swept, and no
+    broken results.
+    """
+    names = ("result_blob", "sealed_blob")
+    store.blobs.delete(*(row[name] for row in gone for name in names if row[name] is not None))
+    store.vault.forget(*(row["id"] for row in gone if _has_data_key(row)))
+
+
+def _has_data_key(row: rows.Row) -> bool:
+    """Whether anything of the job may have been sealed."""
+    return bool(
+        row["sealed_blob"] is not None
+        or row["result_sealed"]
+        or row["options"].get("searchable")
+        or row["kind"] == JobKind.SPEAKER_SEARCH
+    )
+
+
+def _check_source(submission: Submission) -> None:
+    given = sum(x is not None for x in (submission.media, submission.url, submission.call_id))
+    if submission.kind is JobKind.COMPARE:
+        if given or submission.sealed is None:
+            raise InvalidOption("A comparison takes voiceprints, and no recording.")
+    elif given != 1 or (submission.kind is JobKind.SPEAKER_SEARCH) != (
+        submission.call_id is not None
+    ):
+        raise InvalidOption("A job needs one recording: an upload or an address.")
+
+
+def _with_voiceprints(submission: Submission) -> JobOptions:
+    """The options; what is asked for may need voiceprints without saying so."""
+    options = submission.options
+    needed = options.searchable or submission.kind in _OF_VOICES
+    return replace(options, voiceprints=True) if needed else options
+
+
+def _request_blob(caller: Caller, job_id: str) -> str:
+    return f"requests/{caller.tenant_id}/{job_id}"
 
 
 def _same(caller: Caller, dialect: str | None, kind: JobKind | None) -> dict[str, object]:

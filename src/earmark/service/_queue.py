@@ -91,20 +91,34 @@ class Queue:
             row = rows.fetch(connection, job_id)
         return 0 if row is None else int(row["attempts"])
 
-    def put_off(self, job_id: str, executor_id: str, delay_s: float) -> bool:
-        """Back into the queue, for whoever is next once ``delay_s`` seconds have passed."""
-        return self._change(
-            job_id,
-            executor_id,
-            {
-                "state": JobState.QUEUED,
-                "stage": "queued",
-                "executor_id": None,
-                "attempts": rows.columns.attempts - 1,  # only those count that came to no end
-                "not_before": time.time() + delay_s,
-                "updated_at": time.time(),
-            },
-        )
+    def put_off(
+        self, job_id: str, executor_id: str, delay_s: float, *, heard: int | None = None
+    ) -> bool:
+        """Back into the queue, for whoever is next once ``delay_s`` seconds have passed.
+
+        ``heard`` is how many pieces of sound of its call the job has heard: if there are more, or
+        the call has ended, it is its turn at once.
+        """
+        from earmark.storage import calls
+
+        now = time.time()
+        values = {
+            "state": JobState.QUEUED,
+            "stage": "queued",
+            "executor_id": None,
+            "attempts": rows.columns.attempts - 1,  # only those count that came to no end
+            "not_before": now + delay_s,
+            "updated_at": now,
+        }
+        with self._store.database.write() as connection:
+            ours = {"state": JobState.RUNNING, "executor_id": executor_id}
+            done = rows.update(connection, job_id, values, **ours)
+            # With the row in hand: who brings sound either has come before, and is seen here, or
+            # waits for the row, and wakes the job.
+            row = rows.fetch(connection, job_id) if done and heard is not None else None
+            if row is not None and calls.heard_more(connection, row["call_id"], heard or 0):
+                rows.update(connection, job_id, {"not_before": 0.0})
+        return done
 
     def recording(self, media_id: str | None) -> Media:
         """The recording of a job. Raises `NotFound` when it was deleted."""
@@ -133,6 +147,7 @@ class Queue:
         audio_s: float,
         timings: Mapping[str, float],
         cache_key: str | None = None,
+        sealed: bool = False,
     ) -> bool:
         """End a job with its result, and note the webhook's delivery. False: not ours to end."""
         return self._finish(
@@ -145,6 +160,7 @@ class Queue:
                 "audio_s": audio_s,
                 "timings": dict(timings),
                 "cache_key": cache_key,
+                "result_sealed": sealed,
             },
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Self
 
+from earmark.service._analyst import Analyst
 from earmark.service._http import Http
 from earmark.service._jobs import Jobs
 from earmark.service._keys import Keys
@@ -34,6 +35,7 @@ class Service:
         self.uploads = Uploads(store)
         self.jobs = Jobs(store)
         self.webhooks = Webhooks(store)
+        self.analyst = Analyst(store)
 
     @cached_property
     def http(self) -> Http:
@@ -55,4 +57,5 @@ class Service:
         self.jobs.drain()
 
     def close(self) -> None:
+        self.analyst.close()
         self.store.close()

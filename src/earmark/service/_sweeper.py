@@ -7,6 +7,7 @@ import threading
 import time
 
 from earmark.errors import EarmarkError
+from earmark.service._jobs import throw_away
 from earmark.service._model import JobState
 from earmark.service._service import Service
 from earmark.storage import idempotency, jobs, sweep_orphans
@@ -77,9 +78,12 @@ def _sweep_jobs(service: Service, now: float) -> int:
         for row in found:
             if not _is_forgotten(row):
                 values = {"state": JobState.EXPIRED, "result_blob": None, "updated_at": now}
-                jobs.update(connection, row["id"], {**values, "media_id": None, "cache_key": None})
-    # The blobs go last: a crash in between leaves orphans, which are swept, and no broken results.
-    service.store.blobs.delete(*(row["result_blob"] for row in found if row["result_blob"]))
+                none = dict.fromkeys(("media_id", "cache_key", "sealed_blob", "findings"))
+                jobs.update(connection, row["id"], {**values, **none})
+                from earmark.storage import job_voiceprints
+
+                job_voiceprints.replace(connection, row["id"], [])
+    throw_away(service.store, found)
     return len(found)
 
 

@@ -220,7 +220,7 @@ class Worker:
         if ours or row is None or row["state"] != JobState.RUNNING:
             self._durable.forget([run.job_id])
         if ours and run.again_s is not None:
-            self._queue.put_off(run.job_id, self._executor.id, run.again_s)
+            self._queue.put_off(run.job_id, self._executor.id, run.again_s, heard=run.heard)
 
     def _ended(self, future: Future[None]) -> None:
         self._futures.discard(future)

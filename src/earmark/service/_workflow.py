@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import BinaryIO
 
@@ -21,13 +22,15 @@ import sqlalchemy as sa
 from dbos import error as dbos_error
 
 from earmark import __version__
-from earmark.errors import DecoderDied, EarmarkError, FetchError, JobPoisoned, Kind, NotFound
+from earmark.diarization import Diarization
+from earmark.errors import DecoderDied, EarmarkError, JobPoisoned, Kind, NotFound
 from earmark.models import ModelStore, catalogue
+from earmark.service._conclusion import Concluded, Conclusions, NotYet
+from earmark.service._download import Downloads
 from earmark.service._durable import Outcome, step
 from earmark.service._engine import Analysed, AnalysisFailed, Engine, EngineDied, EngineStopped
 from earmark.service._engines import Engines
-from earmark.service._fetch import fetch
-from earmark.service._model import Caller, Job, JobError, JobState, Media, Scope
+from earmark.service._model import Job, JobError, JobKind, JobState, Media
 from earmark.service._observe import Observer
 from earmark.service._queue import Queue
 from earmark.service._service import Service
@@ -39,8 +42,6 @@ _log = logging.getLogger(__name__)
 
 _DEATHS = 2  # of its decoder or engine, after which a recording is not tried again
 _BEGINNINGS = 10  # of its analysis by workers that died, after which it is not begun again
-_FETCHES = 4
-_FETCH_PAUSE_S = 2.0
 _GIVE_UP_S = 24 * 3600.0  # after which a job is not put off any more
 _REPORT_S = 0.5
 _PAUSES_S = (1.0, 2.0, 4.0)  # before what failed for want of storage is tried again
@@ -72,6 +73,7 @@ class Run:
     engine: Engine | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
     again_s: float | None = 30.0  # when to try it again, unless it has ended
+    heard: int | None = None  # pieces of sound of the call that it listens to
     ending: bool = False  # the engine is done with it: that the job is over is no reason to stop
 
     def stop(self) -> None:
@@ -109,6 +111,8 @@ class Workflow:
         self._runs = runs
         self._observer = observer
         self._engine_key = _engine_key(service)
+        self._conclusions = Conclusions(service)
+        self._downloads = Downloads(service)
 
     def __call__(self, job_id: str) -> None:
         """Run a job to its end, or until there is nothing to be done about it now."""
@@ -140,6 +144,9 @@ class Workflow:
             came = step("analyse", lambda: _expecting(lambda: self._analyse(job, media_id, run)))
         if "stopped" in came:
             return 0.0
+        if "until_s" in came:
+            run.heard = came["heard"]
+            return max(0.0, float(came["until_s"]) - time.time())
         if "later" in came:
             tried_s = time.time() - (job.started_at or job.created_at)
             if tried_s < _GIVE_UP_S:
@@ -155,55 +162,33 @@ class Workflow:
         if job.url is None or job.media_id is not None:
             return {}
         begun = time.monotonic()
-        attempt = 1
-        while (media := self._try_download(job, job.url, run, last=attempt == _FETCHES)) is None:
-            attempt += 1
+        media = self._downloads.fetch(job, job.url, run.stopped)
         if not self._queue.fetched(job.id, self._executor_id, media.id):
             raise EngineStopped("The job was taken away.")
         return {"media_id": media.id, "timings": {"fetching": time.monotonic() - begun}}
 
-    def _try_download(self, job: Job, url: str, run: Run, *, last: bool) -> Media | None:
-        """The recording; None, after a pause, when another try may have it."""
-        try:
-            return self._download(job, url, run)
-        except FetchError as error:
-            if last or not error.transient:
-                raise
-            _log.info("The recording of the job %s is fetched again: %s", job.id, error)
-            run.stopped.wait(min(error.retry_after_s or _FETCH_PAUSE_S, 30.0))
-            return None
-
-    def _download(self, job: Job, url: str, run: Run) -> Media:
-        settings = self._store.settings
-        caller = Caller(tenant_id=job.tenant_id, key_id=None, scopes=frozenset({Scope.JOBS}))
-        with self._service.media.writer(
-            caller, dialect=job.dialect, name=job.name, owned=True
-        ) as writer:
-            for chunk in fetch(
-                url,
-                http=self._service.http,
-                limit_bytes=settings.max_upload_bytes,
-                timeout_s=settings.fetch_timeout_s,
-            ):
-                if run.stopped.is_set():
-                    raise EngineStopped("The job was taken away.")
-                writer.write(chunk)
-            return writer.commit()
-
     def _analyse(self, job: Job, media_id: str | None, run: Run) -> Outcome:
         """Make the result document, or find the one that was made before, and store it."""
         begun = time.monotonic()
-        media = self._queue.recording(media_id)
-        key = self._cache_key(job, media)
-        found = self._known(job, key) or self._ask(job, media, run)
+        audio_s, key = 0.0, None
+        concluded: Concluded | NotYet
+        if job.kind is JobKind.COMPARE:
+            concluded = self._conclusions.compare(job)
+        elif job.kind is JobKind.SPEAKER_SEARCH:
+            concluded = self._listen(job, run)
+        else:
+            media = self._queue.recording(media_id)
+            key = self._cache_key(job, media)
+            found = self._known(job, key) or self._ask(job, lambda: self._open(media), run)
+            audio_s, concluded = found.audio_s, self._conclusions.of(job, found.document)
+        if isinstance(concluded, NotYet):
+            return asdict(concluded)
         analysed = time.monotonic()
         self._queue.report(job.id, self._executor_id, "storing", 99)
-        # The job's id in its name keeps it from the sweeper until the job is over.
-        blob = f"results/{job.tenant_id}/{job.id}-{secrets.token_hex(8)}"
-        self._insist(run, lambda: self._store.blobs.put(blob, found.document))
         return {
-            "blob": blob,
-            "audio_s": found.audio_s,
+            "blob": self._keep(job, concluded, run),
+            "sealed": concluded.sealed,
+            "audio_s": audio_s,
             "cache_key": key,
             "timings": {
                 "analysing": analysed - begun,
@@ -211,7 +196,31 @@ class Workflow:
             },
         }
 
-    def _known(self, job: Job, key: str) -> Analysed | None:
+    def _listen(self, job: Job, run: Run) -> Concluded | NotYet:
+        """Look whether the call that the job listens to has brought enough sound."""
+        from earmark.service._speaker_search import SpeakerSearch
+
+        search = SpeakerSearch(self._service)
+        recording = search.recording(job)
+        if isinstance(recording, NotYet):
+            return recording
+        with recording:
+            found = self._ask(job, lambda: _again(recording), run)
+        return search.conclude(job, Diarization.from_json(found.document))
+
+    def _keep(self, job: Job, concluded: Concluded, run: Run) -> str:
+        """Store the result document; its blob."""
+        document = concluded.document
+        if concluded.sealed:
+            document = self._store.vault.seal(job.id, document, purpose="result")
+        # The job's id in its name keeps it from the sweeper until the job is over.
+        blob = f"results/{job.tenant_id}/{job.id}-{secrets.token_hex(8)}"
+        self._insist(run, lambda: self._store.blobs.put(blob, document))
+        return blob
+
+    def _known(self, job: Job, key: str | None) -> Analysed | None:
+        if key is None:
+            return None
         known = self._queue.known(job.tenant_id, key)
         if known is None or known.result_blob is None:
             return None
@@ -221,8 +230,10 @@ class Workflow:
             return None
         return Analysed(document=document, audio_s=known.audio_s or 0.0)
 
-    def _ask(self, job: Job, media: Media, run: Run) -> Analysed:
-        """Let the engine analyse the recording; once more, when that made a process die."""
+    def _ask(
+        self, job: Job, recording: Callable[[], AbstractContextManager[BinaryIO]], run: Run
+    ) -> Analysed:
+        """Let the engine analyse a recording; once more, when that made a process die."""
         engine = run.take_engine()
         told_at = -_REPORT_S
 
@@ -237,7 +248,7 @@ class Workflow:
 
         while True:
             try:
-                with self._open(media) as file:
+                with recording() as file:
                     return engine.run(
                         file, kind=job.kind, options=job.options, name=job.name, on_progress=report
                     )
@@ -315,6 +326,7 @@ class Workflow:
                 audio_s=came["audio_s"],
                 timings=timings,
                 cache_key=came["cache_key"],
+                sealed=came["sealed"],
             )
         if ended:
             self._observer.job_finished(
@@ -334,9 +346,18 @@ class Workflow:
         if row is None or row["result_blob"] != blob:
             self._store.blobs.delete(blob)
 
-    def _cache_key(self, job: Job, media: Media) -> str:
+    def _cache_key(self, job: Job, media: Media) -> str | None:
+        """What an answer can be found by that was given before; None: it depends on more."""
+        if job.options.voiceprints:
+            return None
         asked = [self._engine_key, media.sha256, job.kind, asdict(job.options), job.name]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _again(recording: BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """The recording, from its beginning; it stays open."""
+    recording.seek(0)
+    return nullcontext(recording)
 
 
 def _expecting(act: Callable[[], Outcome]) -> Outcome:

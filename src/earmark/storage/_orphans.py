@@ -56,4 +56,9 @@ def _results(connection: sa.Connection, paths: Collection[str]) -> set[str]:
     return {path for path, job_id in job_ids.items() if path in blobs or job_id in going}
 
 
-_REFERENCES = {"media": _recordings, "uploads": _parts, "results": _results}
+def _requests(connection: sa.Connection, paths: Collection[str]) -> set[str]:
+    found = sa.select(jobs.c.sealed_blob).where(jobs.c.sealed_blob.in_(paths))
+    return {path for path in connection.scalars(found) if path is not None}
+
+
+_REFERENCES = {"media": _recordings, "uploads": _parts, "results": _results, "requests": _requests}

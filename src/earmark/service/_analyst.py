@@ -1,0 +1,136 @@
+"""Answers at once about short recordings, in an engine process kept for that."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+
+from earmark.diarization import Diarization, SpeechActivity
+from earmark.errors import (
+    AudioError,
+    AudioTooLarge,
+    DecoderDied,
+    EarmarkError,
+    JobPoisoned,
+    Kind,
+    Unavailable,
+)
+from earmark.service._engine import AnalysisFailed, EngineDied, EngineStopped
+from earmark.service._engines import Engines
+from earmark.service._model import JobError, JobKind, JobOptions, Media
+from earmark.service._store import Store
+
+__all__ = ["Analyst"]
+
+_WAITING = 16  # requests at once, the one at work included
+_PLAIN = JobOptions()
+_VOICES = JobOptions(voiceprints=True)
+_TRIES = 2  # of a recording that makes a process die
+_CLASSES: dict[Kind, type[EarmarkError]] = {
+    Kind.INVALID: AudioError,
+    Kind.TOO_LARGE: AudioTooLarge,
+    Kind.UNAVAILABLE: Unavailable,
+}
+
+
+class Analyst:
+    """Analyses one short recording after another; the engine is started when first needed.
+
+    For requests whose client waits for the answer: they do not queue behind jobs.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._places = threading.BoundedSemaphore(_WAITING)
+        self._stopped = threading.Event()
+        self._starting = threading.Lock()
+
+    def listen(
+        self,
+        media: Media,
+        *,
+        options: JobOptions = _VOICES,
+        name: str | None = None,
+        limit_s: float | None = None,
+    ) -> Diarization:
+        """Who speaks when in a recording, with the voiceprints that ``options`` asks for.
+
+        ``limit_s`` is how long it may be, in seconds; ``name`` is what messages call it. Raises
+        `AudioError` for what cannot be read, `AudioTooLarge`, `JobPoisoned` for what makes the
+        engine die, and `Unavailable` when too many wait, or the engine cannot be had.
+        """
+        return Diarization.from_json(self._ask(JobKind.DIARIZE, media, options, name, limit_s))
+
+    def speech(
+        self,
+        media: Media,
+        *,
+        options: JobOptions = _PLAIN,
+        name: str | None = None,
+        limit_s: float | None = None,
+    ) -> SpeechActivity:
+        """Where somebody speaks in a recording; as `listen`."""
+        document = self._ask(JobKind.VOICE_ACTIVITY, media, options, name, limit_s)
+        return SpeechActivity.from_json(document)
+
+    def close(self) -> None:
+        """End the engine; who waits for it gets `Unavailable`."""
+        self._stopped.set()
+        with self._starting:
+            if "_engines" in vars(self):
+                self._engines.close()
+
+    @cached_property
+    def _engines(self) -> Engines:
+        return Engines(self._store.settings, slots=1)
+
+    def _ask(
+        self,
+        kind: JobKind,
+        media: Media,
+        options: JobOptions,
+        name: str | None,
+        limit_s: float | None,
+    ) -> bytes:
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(f"{_WAITING} requests wait for an answer: try again in a moment.")
+        try:
+            with self._starting:
+                if self._stopped.is_set():
+                    raise Unavailable("The server is shutting down: try again in a moment.")
+                engines = self._engines
+            engine = engines.take(self._stopped)
+            try:
+                for _ in range(_TRIES):
+                    try:
+                        with self._store.blobs.open_file(media.blob) as file:
+                            return engine.run(
+                                file,
+                                kind=kind,
+                                options=options,
+                                name=name or media.name,
+                                limit_s=limit_s,
+                                on_progress=lambda _: None,
+                            ).document
+                    except EngineDied:
+                        engine.start()
+                    except AnalysisFailed as failed:
+                        if failed.error.code != DecoderDied.code:
+                            raise _error(failed.error) from failed
+                raise JobPoisoned(
+                    f"The recording made the process that analyses it die {_TRIES} times: send"
+                    " another."
+                )
+            finally:
+                engines.give_back(engine)
+        except EngineStopped as error:
+            raise Unavailable("The server is shutting down: try again in a moment.") from error
+        finally:
+            self._places.release()
+
+
+def _error(told: JobError) -> EarmarkError:
+    """What the engine refused, as if it had been raised here."""
+    error = _CLASSES.get(told.kind, EarmarkError)(told.message)
+    vars(error).update(kind=told.kind, code=told.code)
+    return error
