@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 
 from earmark.errors import InvalidOption, StorageUnavailable
 from earmark.settings import Settings
-from earmark.storage import KEY_FILE
+from earmark.storage import KEY_FILE, make_secret
 
 __all__ = ["keyed_hash", "read_secret"]
 
@@ -32,7 +28,7 @@ def read_secret(settings: Settings) -> bytes:
     path = settings.data_dir / KEY_FILE
     try:
         if not path.exists():
-            _make(path)
+            make_secret(path, secrets.token_urlsafe(48))
         secret = path.read_bytes().strip()
     except OSError as error:
         raise StorageUnavailable(
@@ -50,18 +46,3 @@ def read_secret(settings: Settings) -> bytes:
 def keyed_hash(secret: bytes, purpose: str, message: bytes) -> bytes:
     """HMAC-SHA256 (32 bytes); what is made for one purpose says nothing for another."""
     return hmac.digest(secret, purpose.encode() + b"\0" + message, hashlib.sha256)
-
-
-def _make(path: Path) -> None:
-    """Write a whole file aside and link it into place, unless another process was first."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, aside = tempfile.mkstemp(prefix=".secret-", dir=path.parent)  # 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_urlsafe(48).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):  # theirs is as good
-            os.link(aside, path)
-    finally:
-        Path(aside).unlink()

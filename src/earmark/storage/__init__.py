@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from earmark.storage import _audit as audit
+from earmark.storage import _consents as consents
 from earmark.storage import _deliveries as deliveries
 from earmark.storage import _executors as executors
+from earmark.storage import _galleries as galleries
 from earmark.storage import _idempotency as idempotency
 from earmark.storage import _installation as installation
 from earmark.storage import _jobs as jobs
 from earmark.storage import _keys as keys
 from earmark.storage import _media as media
+from earmark.storage import _receipts as receipts
+from earmark.storage import _samples as samples
+from earmark.storage import _speakers as speakers
 from earmark.storage import _tenants as tenants
 from earmark.storage import _uploads as uploads
+from earmark.storage import _voiceprints as voiceprints
 from earmark.storage import _webhooks as webhooks
 from earmark.storage._backup import back_up
 from earmark.storage._blobs import BlobInfo, Blobs, BlobWriter
 from earmark.storage._database import Database
-from earmark.storage._folder import private_file
+from earmark.storage._folder import make_secret, private_file
 from earmark.storage._insert import insert_new
 from earmark.storage._layout import KEY_FILE
 from earmark.storage._migrate import migrate
@@ -27,19 +34,27 @@ __all__ = [
     "BlobWriter",
     "Blobs",
     "Database",
+    "audit",
     "back_up",
+    "consents",
     "deliveries",
     "executors",
+    "galleries",
     "idempotency",
     "insert_new",
     "installation",
     "jobs",
     "keys",
+    "make_secret",
     "media",
     "migrate",
     "private_file",
+    "receipts",
+    "samples",
+    "speakers",
     "sweep_orphans",
     "tenants",
     "uploads",
+    "voiceprints",
     "webhooks",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,11 @@ from earmark.storage._layout import DATABASE_FILE
 __all__ = ["Database"]
 
 _BUSY_S = 30.0
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # what was acknowledged is on the disk
+    "foreign_keys=ON",
+)
 _POOL = 16  # connections; as many again while there is a rush on PostgreSQL
 
 # What libpq and the server are asked for: a server that is gone, or a rival that holds a lock, is
@@ -44,12 +49,21 @@ class Database:
     when it cannot grow, `InvalidInput` for values that it cannot hold (such as text with NUL).
     """
 
-    def __init__(self, url: str) -> None:
-        """Connects on first use only. Raises `InvalidOption` for a URL that cannot be right."""
-        parsed = _parsed(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        setting: str = "EARMARK_DATABASE_URL",
+        pragmas: Sequence[str] = _PRAGMAS,
+    ) -> None:
+        """Connects on first use only. Raises `InvalidOption` for a URL that cannot be right.
+
+        ``setting`` is who named the URL; ``pragmas`` are what SQLite's connections begin with.
+        """
+        parsed = _parsed(url, setting)
         self.url = parsed
         self.embedded = parsed.get_backend_name() == "sqlite"
-        self.engine = _embedded(parsed) if self.embedded else _server(parsed)
+        self.engine = _embedded(parsed, pragmas) if self.embedded else _server(parsed, setting)
         self._writing = self.engine.execution_options(writes=True)
 
     @classmethod
@@ -85,32 +99,31 @@ class Database:
         self.engine.dispose()
 
 
-def _parsed(url: str) -> sa.URL:
+def _parsed(url: str, setting: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
         # Without the cause: it may quote a password with characters that have to be escaped.
         raise InvalidOption(
-            "EARMARK_DATABASE_URL is no database URL: give postgresql://user@host/database, with"
-            " special characters of the password percent-encoded."
+            f"{setting} is no database URL: give postgresql://user@host/database, with special"
+            " characters of the password percent-encoded."
         ) from None
     backend = parsed.get_backend_name()
     if backend in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
         raise InvalidOption(
-            f"EARMARK_DATABASE_URL names a {backend!r} database: SQLite and PostgreSQL are"
-            " supported."
+            f"{setting} names a {backend!r} database: SQLite and PostgreSQL are supported."
         )
     if parsed.database in (None, "", ":memory:"):
         raise InvalidOption(
-            "EARMARK_DATABASE_URL names a database in memory, which would forget every job: give"
+            f"{setting} names a database in memory, which would forget everything: give"
             " sqlite:////folder/file."
         )
     return parsed.set(drivername="sqlite")
 
 
-def _embedded(url: sa.URL) -> sa.Engine:
+def _embedded(url: sa.URL, pragmas: Sequence[str]) -> sa.Engine:
     private_file(Path(url.database or ""))
     engine = sa.create_engine(
         url, connect_args={"timeout": _BUSY_S}, pool_size=_POOL, hide_parameters=True
@@ -119,11 +132,7 @@ def _embedded(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions are begun here, not by the driver
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",  # what was acknowledged is on the disk
-            "foreign_keys=ON",
-        ):
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -135,7 +144,7 @@ def _embedded(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _server(url: sa.URL) -> sa.Engine:
+def _server(url: sa.URL, setting: str) -> sa.Engine:
     # Settings in the URL come last and win.
     ours = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     theirs = url.query.get("options", "")
@@ -155,6 +164,6 @@ def _server(url: sa.URL) -> sa.Engine:
         psycopg.conninfo.make_conninfo(**parameters)
     except psycopg.Error:
         raise InvalidOption(
-            "EARMARK_DATABASE_URL has a parameter after its '?' that PostgreSQL does not know."
+            f"{setting} has a parameter after its '?' that PostgreSQL does not know."
         ) from None
     return engine
