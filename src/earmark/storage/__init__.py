@@ -1,4 +1,4 @@
-"""What outlives a process: the database and the blobs."""
+"""What outlives a process: the database, the blobs and the vault."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ from earmark.storage._database import Database
 from earmark.storage._folder import make_secret, private_file
 from earmark.storage._insert import insert_new
 from earmark.storage._layout import KEY_FILE
+from earmark.storage._master_key import generate_master_key
 from earmark.storage._migrate import migrate
 from earmark.storage._orphans import sweep_orphans
+from earmark.storage._vault import KeyringStatus, Vault
 
 __all__ = [
     "KEY_FILE",
@@ -34,11 +36,14 @@ __all__ = [
     "BlobWriter",
     "Blobs",
     "Database",
+    "KeyringStatus",
+    "Vault",
     "audit",
     "back_up",
     "consents",
     "deliveries",
     "executors",
+    "generate_master_key",
     "galleries",
     "idempotency",
     "insert_new",

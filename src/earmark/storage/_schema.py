@@ -286,7 +286,8 @@ speakers = sa.Table(
     sa.Column("split_from", _Id),
     sa.Column("withdrawn_at", _Time),  # consent: not matched from then on
     sa.Column("matched_at", _Time),  # last
-    sa.Column("expires_at", _Time, nullable=False, index=True),
+    sa.Column("expires_at", _Time, nullable=False, index=True),  # 0: is being erased
+    sa.Column("expiry_fixed", sa.Boolean, nullable=False),  # a match does not put it off
     sa.Column("created_at", _Time, nullable=False),
     sa.Column("updated_at", _Time, nullable=False),
     sa.UniqueConstraint("gallery_id", "key"),
@@ -307,6 +308,7 @@ samples = sa.Table(
     sa.Column("quality", sa.String(16), nullable=False),
     sa.Column("blob", sa.String(255), index=True),  # sealed; NULL: the audio is not kept
     sa.Column("size", sa.BigInteger),  # bytes, before it was sealed
+    sa.Column("options", sa.JSON, nullable=False),  # what of it was listened to
     sa.Column("created_at", _Time, nullable=False),
 )
 
@@ -357,7 +359,7 @@ job_voiceprints = sa.Table(
     sa.Index(None, "tenant_id", "model"),
 )
 
-# Append-only; each entry holds the hash of the one before it, per tenant.
+# Append-only, which triggers see to; each entry holds the hash of the one before it, per tenant.
 audit = sa.Table(
     "audit",
     metadata,
@@ -381,7 +383,7 @@ audit_heads = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
 )
 
-# Proofs of erasure; they outlive what was erased.
+# Proofs of erasure; they outlive what was erased. Append-only too.
 receipts = sa.Table(
     "receipts",
     metadata,

@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("withdrawn_at", sa.Double()),
         sa.Column("matched_at", sa.Double()),
         sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.Column("expiry_fixed", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["gallery_id"], ["galleries.id"], name="fk_speakers_gallery_id"),
@@ -204,6 +205,7 @@ def upgrade() -> None:
         sa.Column("quality", sa.String(length=16), nullable=False),
         sa.Column("blob", sa.String(length=255)),
         sa.Column("size", sa.BigInteger()),
+        sa.Column("options", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["speaker_id"], ["speakers.id"], name="fk_samples_speaker_id"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_samples_tenant_id"),
@@ -239,3 +241,24 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("key_id", sa.String(length=64)))
     op.create_index("ix_jobs_call_id", "jobs", ["call_id"])
     op.create_index("ix_jobs_sealed_blob", "jobs", ["sealed_blob"])
+    for table in ("audit", "receipts"):
+        _append_only(table)
+
+
+def _append_only(table: str) -> None:
+    """Have the database refuse to change or remove what the table holds."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE OR REPLACE FUNCTION earmark_append_only() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'the table % is append-only', TG_TABLE_NAME; END $$"
+        )
+        op.execute(
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION earmark_append_only()"
+        )
+        return
+    for change in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table}"
+            f" BEGIN SELECT RAISE(ABORT, 'the table {table} is append-only'); END"
+        )

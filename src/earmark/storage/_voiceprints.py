@@ -1,0 +1,117 @@
+"""Rows of voiceprints: sealed, each with its speaker's data key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from earmark.storage._schema import speakers, voiceprints
+
+__all__ = [
+    "counting",
+    "delete",
+    "fetch",
+    "insert",
+    "of_other_models",
+    "of_speakers",
+    "update",
+]
+
+Row = sa.RowMapping
+
+
+def insert(connection: sa.Connection, values: Mapping[str, Any]) -> None:
+    connection.execute(voiceprints.insert().values(values))
+
+
+def fetch(connection: sa.Connection, voiceprint_id: str, **same: object) -> Row | None:
+    """The voiceprint with this id, if its columns ``same`` have these values."""
+    query = sa.select(voiceprints).filter_by(id=voiceprint_id, **same)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def of_speakers(connection: sa.Connection, speaker_ids: Collection[str]) -> Sequence[Row]:
+    """All that these speakers hold, oldest first."""
+    query = sa.select(voiceprints).where(voiceprints.c.speaker_id.in_(speaker_ids))
+    query = query.order_by(voiceprints.c.created_at, voiceprints.c.id)
+    return connection.execute(query).mappings().all()
+
+
+def counting(
+    connection: sa.Connection,
+    gallery_id: str,
+    model: str,
+    speaker_ids: Collection[str] | None = None,
+) -> sa.MappingResult:
+    """The voiceprints that somebody can be matched with, in rows to be read a part at a time.
+
+    ``counts_for`` is the speaker whom a match names: the owner ``speaker_id``, or whom the owner
+    is merged into; all of one speaker's come together. Those of people who have withdrawn their
+    consent are left out, and what counts for such people too. ``expires_at`` is when it ends to
+    count, which may be over. ``speaker_ids`` leaves only what counts for these speakers.
+    """
+    target = speakers.alias("target")
+    counts_for = sa.func.coalesce(speakers.c.merged_into, speakers.c.id)
+    query = (
+        sa.select(
+            voiceprints.c.id,
+            voiceprints.c.speaker_id,
+            counts_for.label("counts_for"),
+            sa.case(
+                (target.c.expires_at < speakers.c.expires_at, target.c.expires_at),
+                else_=speakers.c.expires_at,
+            ).label("expires_at"),
+            voiceprints.c.net_speech_s,
+            voiceprints.c.quality,
+            voiceprints.c.sealed,
+        )
+        .select_from(voiceprints)
+        .join(speakers, voiceprints.c.speaker_id == speakers.c.id)
+        .outerjoin(target, speakers.c.merged_into == target.c.id)
+        .where(
+            voiceprints.c.gallery_id == gallery_id,
+            voiceprints.c.model == model,
+            speakers.c.withdrawn_at.is_(None),
+            target.c.withdrawn_at.is_(None),
+        )
+        .order_by(counts_for, voiceprints.c.created_at, voiceprints.c.id)
+    )
+    if speaker_ids is not None:
+        query = query.where(counts_for.in_(speaker_ids))
+    return connection.execute(query.execution_options(yield_per=1000)).mappings()
+
+
+def of_other_models(
+    connection: sa.Connection, tenant_id: str, model: str, gallery_id: str | None
+) -> Sequence[str]:
+    """Ids of the tenant's speakers that hold voiceprints of another model than this one."""
+    query = sa.select(voiceprints.c.speaker_id).distinct()
+    query = query.where(voiceprints.c.tenant_id == tenant_id, voiceprints.c.model != model)
+    if gallery_id is not None:
+        query = query.where(voiceprints.c.gallery_id == gallery_id)
+    return connection.scalars(query.order_by(voiceprints.c.speaker_id)).all()
+
+
+def update(connection: sa.Connection, voiceprint_id: str, values: Mapping[str, Any]) -> bool:
+    """Change a voiceprint; whether it was still there."""
+    changed = connection.execute(
+        voiceprints.update().where(voiceprints.c.id == voiceprint_id).values(values)
+    )
+    return changed.rowcount == 1
+
+
+def delete(
+    connection: sa.Connection,
+    *,
+    ids: Collection[str] | None = None,
+    speaker_ids: Collection[str] | None = None,
+) -> None:
+    """Delete these voiceprints, or all of these speakers."""
+    chosen = (
+        voiceprints.c.id.in_(ids)
+        if ids is not None
+        else voiceprints.c.speaker_id.in_(speaker_ids or ())
+    )
+    connection.execute(voiceprints.delete().where(chosen))
