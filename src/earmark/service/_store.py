@@ -8,7 +8,7 @@ from typing import Self
 
 from earmark.service._secret import keyed_hash, read_secret
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database, installation, migrate
+from earmark.storage import Blobs, Database, Vault, installation, migrate
 
 __all__ = ["Store"]
 
@@ -17,19 +17,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Store:
-    """The settings, the database, the blobs, and the secret of this installation."""
+    """The settings, the database, the blobs, the vault and the secret of this installation."""
 
     settings: Settings
     database: Database
     blobs: Blobs
+    vault: Vault
     secret: bytes
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """Open what the settings name; the database is brought to this version's schema.
 
-        Raises `StorageUnavailable` or `DiskFull` when that cannot be done now, `InvalidOption`
-        for settings that cannot be right.
+        Raises `StorageUnavailable`, `KeyringError` or `DiskFull` when that cannot be done now,
+        `InvalidOption` for settings that cannot be right.
         """
         database = Database.open(settings)
         migrate(database)
@@ -42,7 +43,14 @@ class Store:
                 "This database was set up with another secret, so keys made with that one are"
                 " unknown here: give every machine the same EARMARK_SECRET_KEY."
             )
-        return cls(settings=settings, database=database, blobs=Blobs.open(settings), secret=secret)
+        return cls(
+            settings=settings,
+            database=database,
+            blobs=Blobs.open(settings),
+            vault=Vault.unlock(settings, database),
+            secret=secret,
+        )
 
     def close(self) -> None:
+        self.vault.close()
         self.database.close()

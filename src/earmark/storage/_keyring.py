@@ -1,0 +1,299 @@
+"""The keyring: one data key per speaker or job, apart from the database.
+
+Each data key is encrypted with a master key. To erase somebody is to delete their data key: what
+was encrypted with it can then be read no more, wherever a copy of it lies.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+import sqlalchemy as sa
+
+from earmark.errors import InvalidOption, KeyringError, StorageUnavailable
+from earmark.settings import Settings
+from earmark.storage._database import Database
+from earmark.storage._insert import insert_new
+from earmark.storage._layout import KEYRING_FILE
+from earmark.storage._master_key import MasterKeys
+
+__all__ = ["Keyring"]
+
+_SETTING = "EARMARK_KEYRING_URL"
+_KEY_BYTES = 32
+_AT_ONCE = 5000
+_LOCK = 0x6B657972696E67  # "keyring": the number of the advisory lock
+_CHECK = "check"
+
+# A deleted key is overwritten, and is in no journal that stays.
+_PRAGMAS = ("journal_mode=DELETE", "synchronous=EXTRA", "secure_delete=ON")
+
+_metadata = sa.MetaData()
+
+_about = sa.Table(
+    "keyring",
+    _metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+)
+
+_data_keys = sa.Table(
+    "data_keys",
+    _metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("master", sa.String(16), nullable=False, index=True),  # id of the master key
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),  # the data key, encrypted with it
+    sa.Column("created_at", sa.Double, nullable=False, index=True),
+)
+
+
+class Keyring:
+    """Data keys by owner. Safe for threads and for several processes at once.
+
+    All uses raise `KeyringError` when the keyring does not answer, or its master key is not here.
+    """
+
+    def __init__(self, database: Database, masters: MasterKeys, *, place: str) -> None:
+        self._database = database
+        self._masters = masters
+        self.place = place
+        self.id = self._prepare()
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """The keyring that the settings name, made when it is not there.
+
+        Raises `KeyringError` when it cannot be opened, `InvalidOption` for settings that cannot be
+        right: a keyring in the data folder or in the server's own database, whose copies would
+        bring back what was erased.
+        """
+        database, place = _located(settings)
+        try:
+            return cls(database, MasterKeys.open(settings), place=place)
+        except BaseException:
+            database.close()
+            raise
+
+    def keys(self, owners: Collection[str]) -> dict[str, bytes]:
+        """The data keys of those of the owners that have one."""
+        found: dict[str, bytes] = {}
+        with self._reading() as connection:
+            for batch in _batches(owners):
+                query = sa.select(_data_keys.c.owner, _data_keys.c.master, _data_keys.c.wrapped)
+                for row in connection.execute(query.where(_data_keys.c.owner.in_(batch))):
+                    found[row.owner] = self._masters.unwrap(row.owner, row.master, row.wrapped)
+        return found
+
+    def known(self, owners: Collection[str]) -> set[str]:
+        """Those of the owners that have a data key."""
+        found: set[str] = set()
+        with self._reading() as connection:
+            for batch in _batches(owners):
+                query = sa.select(_data_keys.c.owner).where(_data_keys.c.owner.in_(batch))
+                found.update(connection.scalars(query))
+        return found
+
+    def make(self, owner: str, allowed: Callable[[], None]) -> bytes:
+        """The owner's data key, made unless there is one; ``allowed`` may refuse by raising."""
+        with self._writing() as connection:
+            allowed()
+            # Under the lock, so that no key is wrapped by a master key that was rotated away.
+            self._masters.reload()
+            key = os.urandom(_KEY_BYTES)
+            master, wrapped = self._masters.wrap(owner, key)
+            row = {"owner": owner, "master": master, "wrapped": wrapped, "created_at": time.time()}
+            if insert_new(connection, _data_keys, row):
+                return key
+        return self.keys([owner])[owner]
+
+    def delete(self, owners: Collection[str]) -> int:
+        """Delete data keys for good: on the disk when this returns. How many there were."""
+        deleted = 0
+        with self._writing() as connection:
+            if not self._database.embedded:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+            for batch in _batches(owners):
+                gone = connection.execute(_data_keys.delete().where(_data_keys.c.owner.in_(batch)))
+                deleted += gone.rowcount
+        return deleted
+
+    def owners(self, before: float) -> Iterator[Sequence[str]]:
+        """Whose data keys were made before that time, in batches."""
+        last = ""
+        while True:
+            query = sa.select(_data_keys.c.owner).where(
+                _data_keys.c.created_at < before, _data_keys.c.owner > last
+            )
+            with self._reading() as connection:
+                batch = connection.scalars(query.order_by(_data_keys.c.owner).limit(500)).all()
+            if not batch:
+                return
+            yield batch
+            last = batch[-1]
+
+    def masters(self) -> dict[str, int]:
+        """How many data keys each master key encrypts, by its id; the first one encrypts new ones.
+
+        Those of this process are there in any case.
+        """
+        query = sa.select(_data_keys.c.master, sa.func.count()).group_by(_data_keys.c.master)
+        with self._reading() as connection:
+            counts = Counter({master: count for master, count in connection.execute(query)})
+        return {each: counts[each] for each in (*self._masters.ids, *sorted(counts))}
+
+    def rotate(self) -> int:
+        """Encrypt every data key with the first master key; how many were with another one.
+
+        A master key from a file is made new before, and the one before it removed. Servers may go
+        on meanwhile; the data itself stays as it is.
+        """
+        self._masters.begin_rotation()
+        rotated = 0
+        while count := self._rotate_some():
+            rotated += count
+        self._masters.end_rotation()
+        return rotated
+
+    def note(self, name: str, value: str) -> None:
+        """Note something under this name, whatever was there."""
+        with self._writing() as connection:
+            if not insert_new(connection, _about, {"name": name, "value": value}):
+                connection.execute(_about.update().filter_by(name=name).values(value=value))
+
+    def noted(self, name: str) -> str | None:
+        """What is noted under this name."""
+        with self._reading() as connection:
+            return connection.scalar(sa.select(_about.c.value).where(_about.c.name == name))
+
+    def empty(self) -> bool:
+        """Whether it holds no data key."""
+        with self._reading() as connection:
+            return connection.scalar(sa.select(_data_keys.c.owner).limit(1)) is None
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _prepare(self) -> str:
+        """Make the tables, see that the master key is the right one; the keyring's own id."""
+        with self._told(), self._database.write() as connection:
+            if not self._database.embedded:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            _metadata.create_all(connection)
+            mine = _settle(connection, "id", str(uuid.uuid4()))
+            check = _settle(connection, _CHECK, self._check_value(mine))
+        master, _, text = check.partition(" ")
+        self._masters.unwrap(_CHECK, master, bytes.fromhex(text))
+        return mine
+
+    def _rotate_some(self) -> int:
+        """Encrypt some data keys with the first master key; none left: the check as well."""
+        with self._writing() as connection:
+            query = sa.select(_data_keys.c.owner, _data_keys.c.master, _data_keys.c.wrapped)
+            others = query.where(_data_keys.c.master != self._masters.ids[0]).limit(_AT_ONCE)
+            rows = connection.execute(others).all()
+            if not rows:
+                value = self._check_value(self.id)
+                connection.execute(_about.update().filter_by(name=_CHECK).values(value=value))
+                return 0
+            changed = []
+            for owner, old, wrapped in rows:
+                master, new = self._masters.wrap(owner, self._masters.unwrap(owner, old, wrapped))
+                changed.append({"of": owner, "by": master, "as": new})
+            update = _data_keys.update().where(_data_keys.c.owner == sa.bindparam("of"))
+            update = update.values(master=sa.bindparam("by"), wrapped=sa.bindparam("as"))
+            connection.execute(update, changed)
+            return len(changed)
+
+    def _check_value(self, text: str) -> str:
+        """What tells whether a master key is the right one, also of a keyring without data keys."""
+        master, wrapped = self._masters.wrap(_CHECK, text.encode())
+        return f"{master} {wrapped.hex()}"
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._told(), self._database.read() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """A transaction that writes, one at a time, so that none misses a rotation."""
+        with self._told(), self._database.write() as connection:
+            if not self._database.embedded:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageUnavailable as error:
+            raise KeyringError(f"The keyring in {self.place} cannot be used. {error}") from error
+
+
+def _settle(connection: sa.Connection, name: str, value: str) -> str:
+    insert_new(connection, _about, {"name": name, "value": value})
+    query = sa.select(_about.c.value).where(_about.c.name == name)
+    return str(connection.execute(query).scalar_one())
+
+
+def _located(settings: Settings) -> tuple[Database, str]:
+    """The database of the keyring, and what to call its place to people."""
+    data = settings.data_dir.absolute()
+    if settings.keyring_url is None:
+        return _file(data.with_name(f"{data.name}.keyring") / KEYRING_FILE)
+    url = settings.keyring_url.get_secret_value()
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        path = Path(unquote(parts.path))
+        if parts.netloc or not path.is_absolute() or path.is_dir():
+            raise InvalidOption(f"{_SETTING} names no file: give file:///folder/{KEYRING_FILE}.")
+        if path.resolve().is_relative_to(data.resolve()):
+            raise InvalidOption(
+                f"{_SETTING} names a file in the data folder {data}, whose copies would bring back"
+                " what was erased: name one outside of it."
+            )
+        return _file(path)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise InvalidOption(
+            f"{_SETTING} is neither a file (file:///folder/{KEYRING_FILE}) nor a PostgreSQL"
+            " database (postgresql://user@host/database): give one of them."
+        )
+    database = Database(url, setting=_SETTING)
+    if settings.database_url is not None:
+        own = Database(settings.database_url.get_secret_value())
+        if _where(own.url) == _where(database.url):
+            raise InvalidOption(
+                f"{_SETTING} names the server's own database, whose backups would bring back what"
+                " was erased: give the keyring another one."
+            )
+    return database, f"the database of {_SETTING}"
+
+
+def _file(path: Path) -> tuple[Database, str]:
+    url = sa.URL.create("sqlite", database=str(path)).render_as_string()
+    try:
+        return Database(url, setting=_SETTING, pragmas=_PRAGMAS), str(path)
+    except StorageUnavailable as error:
+        raise KeyringError(
+            f"The keyring {path} can be neither opened nor made: let this user write to its"
+            f" folder, or name another place in {_SETTING}."
+        ) from error
+
+
+def _where(url: sa.URL) -> tuple[object, ...]:
+    return (url.get_backend_name(), url.host, url.port or 5432, url.database)
+
+
+def _batches(owners: Collection[str]) -> Iterator[list[str]]:
+    remaining = iter(owners)
+    while batch := list(islice(remaining, _AT_ONCE)):
+        yield batch
