@@ -19,6 +19,7 @@ from earmark.service._engine import AnalysisFailed, EngineDied, EngineStopped
 from earmark.service._engines import Engines
 from earmark.service._model import JobError, JobKind, JobOptions, Media
 from earmark.service._store import Store
+from earmark.voiceprints import Voiceprint
 
 __all__ = ["Analyst"]
 
@@ -60,6 +61,18 @@ class Analyst:
         engine die, and `Unavailable` when too many wait, or the engine cannot be had.
         """
         return Diarization.from_json(self._ask(JobKind.DIARIZE, media, options, name, limit_s))
+
+    def voice(
+        self, media: Media, *, name: str | None = None, limit_s: float | None = None
+    ) -> Voiceprint:
+        """The voiceprint of the one person who speaks in a recording.
+
+        Raises `TooLittleSpeech`, `SeveralSpeakers`, and what `listen` raises.
+        """
+        from earmark.diarization import one_voice
+
+        _, voiceprint = one_voice(self.listen(media, name=name, limit_s=limit_s))
+        return voiceprint
 
     def speech(
         self,

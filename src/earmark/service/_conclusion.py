@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from earmark.diarization import Diarization
 from earmark.errors import NotFound, VoiceprintError
-from earmark.service._identification import Comparison, Identification, NamedSpeaker, Voices
+from earmark.service._identification import Comparison, Voices, identify_speakers
 from earmark.service._model import Caller, IdentifyOptions, Job, JobKind, Scope
-from earmark.service._people import Named
 from earmark.voiceprints import Voiceprint
 
 if TYPE_CHECKING:
@@ -89,25 +88,12 @@ class Conclusions:
         self._keep(job, diarization)
         sent = self._sent(job)["voiceprints"] if job.sealed_blob else []
         prints = _voiceprints([each["voiceprint"] for each in sent], "voiceprints")
-        found = self._service.search.identify(
+        identification = identify_speakers(
+            self._service.search,
             caller_of(job),
-            diarization.voiceprints,
+            diarization,
             job.options.identify or IdentifyOptions(),
             sent=[(each["label"], print_) for each, print_ in zip(sent, prints, strict=True)],
-        )
-        speakers = []
-        for speaker in diarization.speakers:
-            voiceprint = diarization.voiceprints.get(speaker)
-            speakers.append(
-                NamedSpeaker(
-                    speaker=speaker,
-                    named=found.get(speaker, _NOBODY),
-                    net_speech_s=None if voiceprint is None else voiceprint.net_speech_s,
-                    quality=None if voiceprint is None else voiceprint.quality,
-                )
-            )
-        identification = Identification(
-            diarization=replace(diarization, voiceprints={}), speakers=tuple(speakers)
         )
         return identification.to_json(frame_confidence=job.options.frame_confidence)
 
@@ -144,9 +130,6 @@ class Conclusions:
         sealed = self._store.blobs.get(job.sealed_blob)
         sent: dict[str, Any] = json.loads(self._store.vault.open(job.id, sealed, purpose="request"))
         return sent
-
-
-_NOBODY = Named(match=None, alternatives=(), margin=None, threshold=0.0)
 
 
 def _voiceprints(texts: list[str], where: str) -> list[Voiceprint]:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization import Diarization
 from earmark.errors import InvalidInput
+from earmark.service._model import Caller, IdentifyOptions
 from earmark.service._people import Candidate, Named
 from earmark.voiceprints import Voiceprint
 
-__all__ = ["Comparison", "Identification", "NamedSpeaker", "Voice", "Voices"]
+if TYPE_CHECKING:
+    from earmark.service._search import Search
+
+__all__ = [
+    "Comparison",
+    "Identification",
+    "NamedSpeaker",
+    "Voice",
+    "Voices",
+    "identify_speakers",
+]
+
+_NOBODY = Named(match=None, alternatives=(), margin=None, threshold=0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +75,35 @@ class Identification:
             diarization=Diarization.from_json(json.dumps(document["diarization"])),
             speakers=tuple(_named_of(row) for row in document["speakers"]),
         )
+
+
+def identify_speakers(
+    search: Search,
+    caller: Caller,
+    diarization: Diarization,
+    options: IdentifyOptions,
+    *,
+    sent: Sequence[tuple[str, Voiceprint]] = (),
+) -> Identification:
+    """Name the speakers of a diarization that was made with voiceprints.
+
+    ``sent`` are voiceprints that came with the request, by their labels. Who has no voiceprint,
+    for want of speech, is unknown. Raises what `Search.identify` raises.
+    """
+    voices = diarization.voiceprints
+    found = search.identify(caller, voices, options, sent=sent)
+    return Identification(
+        diarization=replace(diarization, voiceprints={}),
+        speakers=tuple(
+            NamedSpeaker(
+                speaker=speaker,
+                named=found.get(speaker, _NOBODY),
+                net_speech_s=voices[speaker].net_speech_s if speaker in voices else None,
+                quality=voices[speaker].quality if speaker in voices else None,
+            )
+            for speaker in diarization.speakers
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

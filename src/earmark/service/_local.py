@@ -1,0 +1,193 @@
+"""A gallery on this machine, without a server: what `earmark.Gallery` is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from earmark.errors import AudioNotFound, InvalidOption, NotFound
+from earmark.service._identification import Identification, identify_speakers
+from earmark.service._model import Caller, IdentifyOptions, JobOptions, Media, Scope
+from earmark.service._people import Enrolled, Named, NewConsent, Receipt, Speaker
+from earmark.service._service import Service
+from earmark.settings import Settings, get_settings
+
+__all__ = ["LocalGallery"]
+
+_PAGE = 100
+_CHUNK = 1 << 20
+
+
+class LocalGallery:
+    """Speakers who are searched together, kept where a server on this machine keeps its own.
+
+    ``name`` is the gallery's, in the tenant ``tenant``; both are made when they are not there and
+    ``create`` says so. A server with the same settings sees the same speakers. Voiceprints are
+    encrypted, every enrolment, search and erasure is noted in the audit log.
+
+    Raises `NotFound` for a gallery that is not there, and what opening the storage raises.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        create: bool = True,
+        tenant: str = "default",
+        settings: Settings | None = None,
+    ) -> None:
+        settings = settings or get_settings()
+        self._service = Service.open(settings)
+        try:
+            self._caller = Caller(
+                tenant_id=self._service.tenants.ensure(tenant).id,
+                key_id=None,
+                scopes=frozenset({Scope.ADMIN}),
+            )
+            galleries = self._service.galleries
+            if create:
+                found = galleries.ensure(self._caller, dialect="native", key=name, name=name)
+            else:
+                found = galleries.by_key(self._caller, "native", name)
+        except BaseException:
+            self._service.close()
+            raise
+        self.name, self._id = name, found.id
+
+    def enroll(
+        self,
+        name: str,
+        *recordings: str | PathLike[str],
+        consent: str | NewConsent | None = None,
+    ) -> tuple[Enrolled, ...]:
+        """Add a person, or recordings to the person of that name: one voice in each recording.
+
+        ``consent`` is what they agreed to (needed once, unless the setting ``consent`` is
+        "record"). Nothing is added of a recording that is refused; those before it stay.
+
+        Raises `ConsentRequired`, `TooLittleSpeech`, `SeveralSpeakers`, `AudioNotFound`, a kind of
+        `AudioError`, and what storage raises.
+        """
+        if not recordings:
+            raise InvalidOption("An enrolment needs a recording of the person: name one.")
+        for recording in recordings:
+            _existing(recording)
+        told = NewConsent(subject=name, text=consent) if isinstance(consent, str) else consent
+        speaker = self._person(name, told)
+        return tuple(
+            self._service.enrolment.enroll(self._caller, speaker.id, self._media(each))
+            for each in recordings
+        )
+
+    def search(
+        self, recording: str | PathLike[str], *, false_accept_rate: float = 0.01, k: int = 5
+    ) -> Named:
+        """Whose voice that is: the one voice in a recording, among the speakers of the gallery.
+
+        A stranger is taken for one of them with the probability ``false_accept_rate`` at most.
+        Raises as `enroll`.
+        """
+        with self._heard(recording) as media:
+            voice = self._service.analyst.voice(media)
+        return self._service.search.search(
+            self._caller, (self._id,), voice, k=k, false_accept_rate=false_accept_rate
+        )
+
+    def identify(
+        self,
+        recording: str | PathLike[str],
+        *,
+        options: JobOptions | None = None,
+        false_accept_rate: float = 0.01,
+        exclusive: bool = True,
+    ) -> Identification:
+        """Who speaks when in a recording, and who of the gallery that is.
+
+        Raises `AudioNotFound`, a kind of `AudioError`, and what storage raises.
+        """
+        asked = IdentifyOptions(
+            galleries=(self._id,), exclusive=exclusive, false_accept_rate=false_accept_rate
+        )
+        wanted = replace(options or JobOptions(), voiceprints=True)
+        with self._heard(recording) as media:
+            found = self._service.analyst.listen(media, options=wanted)
+        return identify_speakers(self._service.search, self._caller, found, asked)
+
+    def speakers(self) -> tuple[Speaker, ...]:
+        """Everybody in the gallery, the newest first."""
+        found: list[Speaker] = []
+        cursor = None
+        while True:
+            page = self._service.speakers.list(self._caller, self._id, limit=_PAGE, cursor=cursor)
+            found += page.items
+            if page.cursor is None:
+                return tuple(found)
+            cursor = page.cursor
+
+    def speaker(self, name: str) -> Speaker:
+        """The person of that name. Raises `NotFound`."""
+        return self._service.speakers.by_key(self._caller, self._id, name)
+
+    def erase(self, name: str) -> Receipt:
+        """Erase a person for good; the signed receipt tells what was. Raises `NotFound`."""
+        return self._service.speakers.erase(self._caller, self.speaker(name).id)
+
+    def close(self) -> None:
+        """Let go of the storage and of the process that analyses."""
+        self._service.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _person(self, name: str, consent: NewConsent | None) -> Speaker:
+        try:
+            speaker = self.speaker(name)
+        except NotFound:
+            return self._service.speakers.create(
+                self._caller, self._id, name=name, key=name, consent=consent
+            )
+        if consent is not None:
+            self._service.speakers.add_consent(self._caller, speaker.id, consent)
+        return speaker
+
+    @contextmanager
+    def _heard(self, recording: str | PathLike[str]) -> Iterator[Media]:
+        """The recording, which is deleted afterwards."""
+        media = self._media(recording)
+        try:
+            yield media
+        finally:
+            self._service.media.delete(self._caller, media.id)
+
+    def _media(self, recording: str | PathLike[str]) -> Media:
+        """The recording as the engine takes it, to be deleted once it has been heard."""
+        path = _existing(recording)
+        with (
+            path.open("rb") as file,
+            self._service.media.writer(
+                self._caller, dialect="native", name=path.name, owned=True
+            ) as writer,
+        ):
+            while chunk := file.read(_CHUNK):
+                writer.write(chunk)
+            return writer.commit()
+
+
+def _existing(recording: str | PathLike[str]) -> Path:
+    path = Path(recording)
+    if not path.is_file():
+        raise AudioNotFound(f"There is no file {str(path)!r}: check its name.")
+    return path
