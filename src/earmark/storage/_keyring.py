@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -147,8 +146,8 @@ class Keyring:
         """
         query = sa.select(_data_keys.c.master, sa.func.count()).group_by(_data_keys.c.master)
         with self._reading() as connection:
-            counts = Counter({master: count for master, count in connection.execute(query)})
-        return {each: counts[each] for each in (*self._masters.ids, *sorted(counts))}
+            counts = {str(master): int(count) for master, count in connection.execute(query)}
+        return {each: counts.get(each, 0) for each in (*self._masters.ids, *sorted(counts))}
 
     def rotate(self) -> int:
         """Encrypt every data key with the first master key; how many were with another one.
