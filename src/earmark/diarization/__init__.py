@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from earmark.diarization._chart import Chart, SpeakerChart
 from earmark.diarization._confidence import FrameConfidence
 from earmark.diarization._exports import FORMATS, ExportFormat, one_line
+from earmark.diarization._one_voice import one_voice
 from earmark.diarization._progress import OnProgress, Progress
 from earmark.diarization._result import Diarization
 from earmark.diarization._speech import ChannelSpeech, SpeechActivity
@@ -31,6 +32,7 @@ __all__ = [
     "Turn",
     "diarize",
     "one_line",
+    "one_voice",
 ]
 
 

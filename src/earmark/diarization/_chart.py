@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from earmark.diarization._turn import Turn, unite
 
-__all__ = ["MIN_OVERLAP_S", "Chart", "SpeakerChart", "make_chart"]
+__all__ = ["MIN_OVERLAP_S", "Chart", "SpeakerChart", "make_chart", "stretches"]
 
 MIN_OVERLAP_S = 0.12
 """Shorter overlaps are not heard as overlaps: Heldner, "Detection thresholds for gaps, overlaps,
@@ -65,7 +65,7 @@ def make_chart(turns: Iterable[Turn], *, speakers: Sequence[str], duration: floa
         own.turns += 1
         own.longest = max(own.longest, turn.duration)
     speech = overlap = 0.0
-    for start, end, active in _stretches(rows):
+    for start, end, active in stretches(rows):
         names = {turn.speaker for turn in active}
         speech += end - start
         overlap += (end - start) * (len(names) > 1)
@@ -105,7 +105,7 @@ class _Tally:
     interruptions: int = 0
 
 
-def _stretches(turns: Sequence[Turn]) -> Iterable[tuple[float, float, list[Turn]]]:
+def stretches(turns: Sequence[Turn]) -> Iterable[tuple[float, float, list[Turn]]]:
     """Cut time wherever a turn starts or ends: (start, end, turns active in between)."""
     edges = sorted({edge for turn in turns for edge in (turn.start, turn.end)})
     active: list[Turn] = []

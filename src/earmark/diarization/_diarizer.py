@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from numbers import Integral
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -24,16 +24,19 @@ from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE, FAST
 from earmark.diarization._progress import OnProgress, Reporter
 from earmark.diarization._result import Diarization
+from earmark.diarization._sources import rewinder, stem
 from earmark.diarization._speech import ChannelSpeech, SpeechActivity
 from earmark.diarization._turn import Turn
+from earmark.diarization._voices import clean_spans, overlap_shares
 from earmark.errors import InvalidOption
 from earmark.models import ModelStore
 from earmark.settings import Settings, get_settings
-from earmark.voiceprints import Voiceprint
+from earmark.voiceprints import Voiceprint, VoiceprintExtractor
 
 __all__ = ["Diarizer", "diarize"]
 
 _ANALYSED = 0.97  # share of the work that is done when the recording has been read
+_DIARIZED = 0.9  # share of it when only the voiceprints are missing
 _SPEECH_PARAMETERS = ("window_step", "speech_on", "speech_off", "hangover", "shortest")
 
 
@@ -70,6 +73,8 @@ class Diarizer:
             self.close()
             raise
         self._fingerprints = {name: store.fingerprint(name) for name in self._models.names}
+        self._extractor: VoiceprintExtractor | None = None  # until a voiceprint is asked for
+        self._extractor_lock = threading.Lock()
 
     def diarize(
         self,
@@ -81,6 +86,7 @@ class Diarizer:
         channels: Channels = "mix",
         start: float | None = None,
         end: float | None = None,
+        voiceprints: bool = False,
         on_progress: OnProgress | None = None,
         on_damage: Literal["error", "warn"] = "error",
     ) -> Diarization:
@@ -91,29 +97,38 @@ class Diarizer:
         the result carries a warning. ``channels`` is "mix" (the average of all), "split" (each by
         itself, with speakers of its own, less what it only overhears of another one) or a list of
         channels to be split. ``start`` and ``end``
-        are seconds in the recording and limit what is analysed. ``on_progress`` is called as the
-        work goes on. With ``on_damage="warn"`` a damaged file yields what could be read of it.
+        are seconds in the recording and limit what is analysed. With ``voiceprints`` the recording
+        is read again for voiceprints of the default model: see `read_voices`. ``on_progress`` is
+        called as the work goes on. With ``on_damage="warn"`` a damaged file yields what could be
+        read of it.
 
-        Raises `InvalidOption` for options that make no sense, `AudioNotFound`, `AudioTooLarge`, a
+        Raises `InvalidOption` for options that make no sense (a file object that cannot be read
+        again is no source of voiceprints), `AudioNotFound`, `AudioTooLarge`, a
         kind of `AudioError` for what cannot be read, and `Canceled` when ``on_progress`` says so.
         """
         _hint(speakers, min_speakers, max_speakers)
-        with open_audio(
-            source,
-            channels=channels,
-            start=start,
-            end=end,
-            on_damage=on_damage,
-            settings=self._settings,
-        ) as audio:
-            return self.diarize_stream(
-                audio,
-                speakers=speakers,
-                min_speakers=min_speakers,
-                max_speakers=max_speakers,
-                uri=_stem(source),
-                on_progress=on_progress,
+        again = rewinder(source) if voiceprints else None
+
+        def opened() -> Audio:
+            return open_audio(
+                source,
+                channels=channels,
+                start=start,
+                end=end,
+                on_damage=on_damage,
+                settings=self._settings,
             )
+
+        with opened() as audio:
+            report = Reporter(on_progress, share=_DIARIZED if voiceprints else 1.0)
+            result = self._diarize(
+                audio, _hint(speakers, min_speakers, max_speakers), stem(source), report
+            )
+        if again is None:
+            return result
+        again()
+        with opened() as audio:
+            return self._read_voices(audio, result, report)
 
     def diarize_stream(
         self,
@@ -131,7 +146,11 @@ class Diarizer:
         ``uri`` is what the exports call the recording.
         """
         hint = _hint(speakers, min_speakers, max_speakers)
-        report = Reporter(on_progress)
+        return self._diarize(audio, hint, uri, Reporter(on_progress))
+
+    def _diarize(
+        self, audio: Audio, hint: CountHint, uri: str | None, report: Reporter
+    ) -> Diarization:
         report("analysing", 0.0)
         analyses = [
             Analysis(self._models, self._parameters, self._executor) for _ in audio.channels
@@ -152,6 +171,24 @@ class Diarizer:
             uri=uri,
             warnings=audio.warnings,
         )
+
+    def read_voices(
+        self,
+        audio: Audio,
+        diarization: Diarization,
+        *,
+        on_progress: OnProgress | None = None,
+    ) -> Diarization:
+        """The same diarization with voiceprints of the default model.
+
+        ``audio`` is the recording that ``diarization`` is of, opened afresh with the same channels
+        and range; it is read up to the last stretch that is used. Each speaker's clearest speech
+        without overlap is, 40 s of it at most; who is never heard alone has no voiceprint. The
+        networks for it are loaded the first time.
+
+        Raises what `diarize_stream` raises, and `ModelError` when a network cannot be had.
+        """
+        return self._read_voices(audio, diarization, Reporter(on_progress))
 
     def detect_speech(
         self,
@@ -176,7 +213,7 @@ class Diarizer:
             on_damage=on_damage,
             settings=self._settings,
         ) as audio:
-            return self.detect_speech_stream(audio, uri=_stem(source), on_progress=on_progress)
+            return self.detect_speech_stream(audio, uri=stem(source), on_progress=on_progress)
 
     def detect_speech_stream(
         self, audio: Audio, *, uri: str | None = None, on_progress: OnProgress | None = None
@@ -227,6 +264,24 @@ class Diarizer:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _read_voices(self, audio: Audio, diarization: Diarization, report: Reporter) -> Diarization:
+        report("voiceprints", 0.0)
+        with self._extractor_lock:
+            if self._extractor is None:
+                self._extractor = VoiceprintExtractor(self._settings, self._executor)
+        voiceprints = self._extractor.extract(
+            audio,
+            clean_spans(diarization),
+            overlap=overlap_shares(diarization),
+            on_progress=lambda share: report("voiceprints", share),
+        )
+        report("voiceprints", 1.0)
+        return replace(
+            diarization,
+            voiceprints=voiceprints,
+            models={**diarization.models, **self._extractor.models},
+        )
 
     def _result(
         self,
@@ -341,10 +396,3 @@ def _turns(spans: list[Span], labels: list[str], channel: int | None, start: flo
         )
         for span in spans
     ]
-
-
-def _stem(source: Source) -> str | None:
-    """What the exports call the recording; file names need not be Unicode, exports must."""
-    if not isinstance(source, str | os.PathLike):
-        return None
-    return Path(source).stem.encode("utf-8", "replace").decode("utf-8")

@@ -15,7 +15,8 @@ class Progress:
     """How far an analysis is: ``fraction`` 0..1 of all, never falling, and the ``stage``.
 
     The stages are "analysing" (reading the recording; nearly all the time), in a diarization
-    "clustering", and "labelling"; 1.0 comes with the last one.
+    "clustering", "labelling", and "voiceprints" when those are asked for (reading it again); 1.0
+    comes with the last one.
     """
 
     stage: str
@@ -27,15 +28,19 @@ OnProgress = Callable[[Progress], bool | None]
 
 
 class Reporter:
-    """Keeps fractions from falling and turns a caller's False into `Canceled`."""
+    """Keeps fractions from falling and turns a caller's False into `Canceled`.
 
-    def __init__(self, on_progress: OnProgress | None) -> None:
+    What is reported here are the first ``share`` of all the work.
+    """
+
+    def __init__(self, on_progress: OnProgress | None, *, share: float = 1.0) -> None:
         self._on_progress = on_progress
+        self._share = share
         self._fraction = 0.0
 
     def __call__(self, stage: str, fraction: float) -> None:
         """Report. Raises `Canceled` when the caller wants no more."""
-        self._fraction = min(1.0, max(self._fraction, fraction))
+        self._fraction = min(1.0, max(self._fraction, fraction * self._share))
         if self._on_progress is None:
             return
         if self._on_progress(Progress(stage=stage, fraction=self._fraction)) is False:

@@ -1,0 +1,292 @@
+"""Voiceprints that are kept: of the default model, from the clean speech of a recording.
+
+Both networks run at full precision over stretches in which one person alone speaks. A person's
+stretches are put together into windows of about ten seconds, each of which has its mean taken off
+its features; the frame maps of all windows are then pooled at once, so that every second of speech
+weighs the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio import SAMPLE_RATE, Audio
+from earmark.models import ModelStore
+from earmark.settings import Settings, get_settings
+from earmark.voiceprints._network import EmbeddingNetwork, FilterBank, Sums, pool
+from earmark.voiceprints._quality import Speech
+from earmark.voiceprints._voiceprint import DEFAULT_MODEL, Voiceprint
+
+__all__ = ["SpeechSpan", "VoiceprintExtractor"]
+
+Float = NDArray[np.float32]
+
+#: The networks, and what the cosine of each counts in that of two voiceprints.
+_WEIGHTS = {"campplus": 0.7, "wespeaker": 0.3}
+
+_WINDOW_S = 10.0
+_PART_S = 2.0  # of which each has an embedding of its own, to see whether they agree
+_SHORTEST_S = 0.1  # shorter stretches are left out
+_TICKS = 100  # feature frames per second
+_UNDER_WAY = 8  # windows that may wait for a thread
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpeechSpan:
+    """A stretch in which one person alone speaks: seconds of the recording, and the channel."""
+
+    start: float
+    end: float
+    channel: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Stretch:
+    """Samples ``first`` to ``last`` (behind) of what is read, as they come in."""
+
+    first: int
+    last: int
+    channel: int | None
+    window: _Window
+    samples: list[Float] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Window:
+    """Stretches of one speaker that go through the networks together."""
+
+    speaker: str
+    stretches: list[_Stretch] = field(default_factory=list)
+    missing: int = 0  # stretches that have not come in whole
+
+    def take(self) -> list[Float]:
+        """The sound of each stretch that is long enough, which is let go of here."""
+        pieces = [np.concatenate(each.samples) for each in self.stretches if each.samples]
+        for each in self.stretches:
+            each.samples.clear()
+        return [each for each in pieces if len(each) >= _SHORTEST_S * SAMPLE_RATE]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Heard:
+    """What the networks make of a window: their sums of each part of it.
+
+    ``power`` float32 [frames] is that of each feature frame.
+    """
+
+    parts: list[Sums]
+    power: Float
+    seconds: float
+
+
+class VoiceprintExtractor:
+    """The two networks at full precision, for many recordings and from many threads at once.
+
+    ``executor`` is where they run, by default as many threads as the settings say; one that is
+    given is ended by `close` too.
+
+    Raises `ModelError` or `DiskFull` when a model cannot be had, `MissingExtra` when the installed
+    ONNX Runtime lacks the provider of the settings.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, executor: ThreadPoolExecutor | None = None
+    ) -> None:
+        settings = settings or get_settings()
+        store = ModelStore(settings)
+        provider = settings.provider
+        threads = settings.threads or os.cpu_count() or 1
+        self._features = FilterBank.load(store, provider=provider)
+        self._networks = [
+            EmbeddingNetwork.load(name, store, int8=False, provider=provider) for name in _WEIGHTS
+        ]
+        self._scale = np.sqrt(np.array(list(_WEIGHTS.values()), np.float32))
+        names = [part for name in _WEIGHTS for part in EmbeddingNetwork.names(name, int8=False)]
+        self._fingerprints = {name: store.fingerprint(name) for name in ("fbank", *names)}
+        self._executor = executor or ThreadPoolExecutor(threads, thread_name_prefix="earmark")
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """Model id -> SHA-256 of what the voiceprints are made with."""
+        return self._fingerprints
+
+    def extract(
+        self,
+        audio: Audio,
+        spans: Mapping[str, Sequence[SpeechSpan]],
+        *,
+        overlap: Mapping[str, float] | None = None,
+        on_progress: Callable[[float], None] = lambda _: None,
+    ) -> dict[str, Voiceprint]:
+        """A voiceprint of each speaker in ``spans`` with a tenth of a second of speech or more.
+
+        ``audio`` comes from `open_audio` or `open_isolated` and is read up to the last span;
+        ``overlap`` is the share, 0..1, of a speaker's talk that others talked over, which counts
+        in the quality. ``on_progress`` is told the share of what is to be read that has been.
+        Memory does not grow with the recording's length.
+
+        Raises what reading the recording raises.
+        """
+        windows = _plan(spans, audio.start_s)
+        heard: dict[_Window, _Heard] = {}
+        under_way: deque[tuple[_Window, Future[_Heard]]] = deque()
+        try:
+            for window in _read(audio, windows, on_progress):
+                if pieces := window.take():
+                    under_way.append((window, self._executor.submit(self._listen, pieces)))
+                if len(under_way) > _UNDER_WAY:
+                    first, future = under_way.popleft()
+                    heard[first] = future.result()
+            heard.update((window, future.result()) for window, future in under_way)
+        except BaseException:
+            for _, future in under_way:
+                future.cancel()
+            raise
+        own: dict[str, list[_Heard]] = {}
+        for window in windows:
+            if window in heard:
+                own.setdefault(window.speaker, []).append(heard[window])
+        shares = overlap or {}
+        return {
+            speaker: self._voiceprint(parts, shares.get(speaker, 0.0))
+            for speaker, parts in own.items()
+        }
+
+    def close(self) -> None:
+        """Stop the worker threads."""
+        self._executor.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _listen(self, pieces: list[Float]) -> _Heard:
+        """Run the networks over the pieces of a window."""
+        features = np.concatenate([self._features(piece) for piece in pieces])
+        seconds = len(features) / _TICKS
+        count = max(1, round(seconds / _PART_S))
+        parts = []
+        for network in self._networks:
+            frames = network.frame_map(features)
+            edges = np.rint(np.linspace(0, len(frames), min(count, len(frames)) + 1))
+            rows = np.stack([np.arange(len(edges) - 1), edges[:-1], edges[1:]], axis=1)
+            parts.append(pool(frames, rows.astype(np.int64), len(rows)))
+        power = np.exp(features).sum(axis=1)
+        return _Heard(parts=parts, power=power, seconds=seconds)
+
+    def _voiceprint(self, heard: list[_Heard], overlap: float) -> Voiceprint:
+        parts = [_joined([each.parts[i] for each in heard]) for i in range(len(self._networks))]
+        whole = self._vectors([_total(each) for each in parts])[0]
+        agreement = self._vectors(parts) @ whole
+        net_s = round(sum(each.seconds for each in heard), 3)
+        speech = Speech(
+            net_s=net_s,
+            snr_db=_snr_db(np.concatenate([each.power for each in heard])),
+            consistency=float(np.average(agreement, weights=parts[0].count)),
+            overlap=overlap,
+        )
+        return Voiceprint(
+            vector=whole, model=DEFAULT_MODEL, net_speech_s=net_s, quality=speech.quality
+        )
+
+    def _vectors(self, sums: list[Sums]) -> Float:
+        """The networks' embeddings side by side, each scaled by the root of its weight."""
+        vectors = [
+            network.embed(each) * scale
+            for network, each, scale in zip(self._networks, sums, self._scale, strict=True)
+        ]
+        return np.concatenate(vectors, axis=1)
+
+
+def _plan(spans: Mapping[str, Sequence[SpeechSpan]], start_s: float) -> list[_Window]:
+    """Windows of about the same length per speaker; their stretches count from ``start_s``."""
+    windows = []
+    for speaker, own in spans.items():
+        stretches = []
+        for span in sorted(own, key=lambda span: (span.start, span.end)):
+            first, last = (round((each - start_s) * SAMPLE_RATE) for each in (span.start, span.end))
+            count = max(1, -(-(last - first) // round(_WINDOW_S * SAMPLE_RATE)))
+            cuts = [first + (last - first) * i // count for i in range(count + 1)]
+            stretches += [(a, b, span.channel) for a, b in itertools.pairwise(cuts)]
+        stretches = [(max(a, 0), b, c) for a, b, c in stretches if b > max(a, 0)]
+        total = sum(b - a for a, b, _ in stretches)
+        share = total / max(1, round(total / SAMPLE_RATE / _WINDOW_S))
+        done, mine = 0, [_Window(speaker)]
+        for a, b, channel in stretches:
+            if done + (b - a) / 2 > share * len(mine):
+                mine.append(_Window(speaker))
+            mine[-1].stretches.append(_Stretch(a, b, channel, mine[-1]))
+            mine[-1].missing += 1
+            done += b - a
+        windows += mine
+    return windows
+
+
+def _read(
+    audio: Audio, windows: Sequence[_Window], on_progress: Callable[[float], None]
+) -> Iterator[_Window]:
+    """The windows as they are complete, then those that the recording ends in."""
+    lanes: list[list[_Stretch]] = [[] for _ in audio.channels]
+    for window in windows:
+        for stretch in window.stretches:
+            lanes[audio.channels.index(stretch.channel)].append(stretch)
+    coming = [deque(sorted(lane, key=lambda stretch: stretch.first)) for lane in lanes]
+    here: list[list[_Stretch]] = [[] for _ in lanes]
+    last = max((stretch.last for lane in lanes for stretch in lane), default=0)
+    position, blocks = 0, iter(audio)
+    while (any(coming) or any(here)) and (block := next(blocks, None)) is not None:
+        end = position + block.shape[1]
+        for i, row in enumerate(block):
+            while coming[i] and coming[i][0].first < end:
+                here[i].append(coming[i].popleft())
+            for stretch in here[i]:
+                part = row[max(stretch.first - position, 0) : stretch.last - position]
+                stretch.samples.append(part.copy())
+                stretch.window.missing -= stretch.last <= end
+                if not stretch.window.missing:
+                    yield stretch.window
+            here[i] = [stretch for stretch in here[i] if stretch.last > end]
+        position = end
+        on_progress(min(1.0, position / last))
+    yield from (window for window in windows if window.missing)
+
+
+def _joined(sums: Sequence[Sums]) -> Sums:
+    """All rows of ``sums``."""
+    return Sums(
+        count=np.concatenate([each.count for each in sums]),
+        first=np.concatenate([each.first for each in sums]),
+        second=np.concatenate([each.second for each in sums]),
+    )
+
+
+def _total(sums: Sums) -> Sums:
+    """All rows of ``sums`` in one."""
+    return Sums(
+        count=sums.count.sum(keepdims=True),
+        first=sums.first.sum(axis=0, keepdims=True),
+        second=sums.second.sum(axis=0, keepdims=True),
+    )
+
+
+def _snr_db(power: Float) -> float:
+    """How far speech is above the faintest tenth of its frames."""
+    noise = float(np.percentile(power, 10))
+    return 10 * float(np.log10(max(float(power.mean()), 1e-9) / max(noise, 1e-9)))
