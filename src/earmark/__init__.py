@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from earmark.diarization import SpeechActivity as SpeechActivity
     from earmark.diarization import Turn as Turn
     from earmark.diarization import diarize as diarize
+    from earmark.service import LocalGallery as Gallery
     from earmark.voiceprints import Voiceprint as Voiceprint
 
     __version__: str
@@ -32,6 +33,7 @@ __all__ = [
     "Client",
     "Diarization",
     "Diarizer",
+    "Gallery",
     "SpeechActivity",
     "Turn",
     "Voiceprint",
@@ -63,6 +65,8 @@ def __getattr__(name: str) -> object:
         value = version("earmark")
     elif name == "errors":
         value = import_module("earmark.errors")
+    elif name == "Gallery":
+        value = import_module("earmark.service").LocalGallery
     elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     else:

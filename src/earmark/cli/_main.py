@@ -37,6 +37,16 @@ COMMANDS = {
     "diarize": Subcommand(
         module="earmark.cli._diarize", help="Find out who spoke when in recordings."
     ),
+    "enroll": Subcommand(
+        module="earmark.cli._enroll", help="Add a person's voice to a gallery on this machine."
+    ),
+    "identify": Subcommand(
+        module="earmark.cli._identify",
+        help="Find out who of a gallery speaks in a recording, and who is unknown.",
+    ),
+    "verify": Subcommand(
+        module="earmark.cli._verify", help="Say whether the same person speaks in two recordings."
+    ),
     "serve": Subcommand(
         module="earmark.cli._serve",
         help="Run the server: the APIs by HTTP and gRPC, and the worker that does their jobs.",

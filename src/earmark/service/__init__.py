@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from earmark.service._limits import Allowance as Allowance
     from earmark.service._limits import RateLimits as RateLimits
     from earmark.service._links import Links as Links
+    from earmark.service._local import LocalGallery as LocalGallery
     from earmark.service._media import MediaLibrary as MediaLibrary
     from earmark.service._media import MediaWriter as MediaWriter
     from earmark.service._model import Caller as Caller
@@ -82,6 +83,7 @@ _HOMES = {
     "_keys": ("Key", "Keys", "NewKey"),
     "_limits": ("Allowance", "RateLimits"),
     "_links": ("Links",),
+    "_local": ("LocalGallery",),
     "_media": ("MediaLibrary", "MediaWriter"),
     "_model": (
         *("Caller", "Idempotency", "IdentifyOptions", "Job", "JobError", "JobKind"),
