@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from earmark.storage import _audit as audit
+from earmark.storage import _calls as calls
 from earmark.storage import _consents as consents
 from earmark.storage import _deliveries as deliveries
 from earmark.storage import _executors as executors
@@ -13,10 +14,12 @@ from earmark.storage import _jobs as jobs
 from earmark.storage import _keys as keys
 from earmark.storage import _media as media
 from earmark.storage import _receipts as receipts
+from earmark.storage import _resource_tags as resource_tags
 from earmark.storage import _samples as samples
 from earmark.storage import _speakers as speakers
 from earmark.storage import _tenants as tenants
 from earmark.storage import _uploads as uploads
+from earmark.storage import _voice_connectors as voice_connectors
 from earmark.storage import _voiceprints as voiceprints
 from earmark.storage import _webhooks as webhooks
 from earmark.storage._backup import back_up
@@ -40,6 +43,7 @@ __all__ = [
     "Vault",
     "audit",
     "back_up",
+    "calls",
     "consents",
     "deliveries",
     "executors",
@@ -55,11 +59,13 @@ __all__ = [
     "migrate",
     "private_file",
     "receipts",
+    "resource_tags",
     "samples",
     "speakers",
     "sweep_orphans",
     "tenants",
     "uploads",
+    "voice_connectors",
     "voiceprints",
     "webhooks",
 ]

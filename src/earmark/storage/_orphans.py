@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from earmark.storage._blobs import Blobs
 from earmark.storage._database import Database
-from earmark.storage._schema import jobs, media, upload_parts
+from earmark.storage._schema import call_sound, jobs, media, upload_parts
 
 __all__ = ["sweep_orphans"]
 
@@ -61,4 +61,14 @@ def _requests(connection: sa.Connection, paths: Collection[str]) -> set[str]:
     return {path for path in connection.scalars(found) if path is not None}
 
 
-_REFERENCES = {"media": _recordings, "uploads": _parts, "results": _results, "requests": _requests}
+def _sound(connection: sa.Connection, paths: Collection[str]) -> set[str]:
+    return set(connection.scalars(sa.select(call_sound.c.blob).where(call_sound.c.blob.in_(paths))))
+
+
+_REFERENCES = {
+    "calls": _sound,
+    "media": _recordings,
+    "uploads": _parts,
+    "results": _results,
+    "requests": _requests,
+}
