@@ -22,15 +22,15 @@ from earmark.service import (
     Queue,
     Scope,
     Service,
-    Store,
     Submission,
     WebhookFormat,
 )
 from earmark.service._http import Http
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database, webhooks
+from earmark.storage import Database, webhooks
 from earmark.storage import deliveries as rows
 from earmark.storage._schema import tenants
+from stores import store_on
 from waiting import until
 
 __all__ = ["ALLOWED", "OK", "Desk", "Plain", "answering"]
@@ -83,9 +83,7 @@ class Desk:
     @classmethod
     def of(cls, database: Database, folder: Path, *, allowed: tuple[str, ...] = ALLOWED) -> Self:
         settings = Settings(data_dir=folder, allow_http=True, allow_addresses=allowed)
-        blobs = Blobs.open(settings)
-        store = Store(settings=settings, database=database, blobs=blobs, secret=b"s" * 32)
-        return cls(service=Service(store), caller=_tenant(database))
+        return cls(service=Service(store_on(database, settings)), caller=_tenant(database))
 
     def also(self) -> Desk:
         return replace(self, caller=_tenant(self.service.store.database))

@@ -15,15 +15,16 @@ from callers import new_caller
 from earmark.service import Store
 from earmark.service._executors import Executor
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database, executors
+from earmark.storage import Database, executors
 from earmark.storage import jobs as rows
+from stores import store_on
 from waiting import until
 
 
 @pytest.fixture
 def store(database: Database, tmp_path: Path) -> Store:
     settings = Settings(data_dir=tmp_path, worker_timeout_s=1.0)
-    return Store(settings=settings, database=database, blobs=Blobs.open(settings), secret=b"s" * 32)
+    return store_on(database, settings)
 
 
 def running(store: Store, executor_id: str | None) -> str:

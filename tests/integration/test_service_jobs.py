@@ -44,9 +44,10 @@ from earmark.service import (
     Submission,
 )
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database, migrate
+from earmark.storage import Database, migrate
 from earmark.storage import jobs as rows
 from earmark.storage._schema import deliveries, tenants, webhooks
+from stores import store_on
 
 URL = "https://recordings.example.com/call.wav"
 
@@ -54,7 +55,7 @@ URL = "https://recordings.example.com/call.wav"
 @pytest.fixture
 def store(database: Database, tmp_path: Path) -> Store:
     settings = Settings(data_dir=tmp_path)
-    return Store(settings=settings, database=database, blobs=Blobs.open(settings), secret=b"s" * 32)
+    return store_on(database, settings)
 
 
 @pytest.fixture
@@ -499,8 +500,7 @@ def test_watching_ends_also_while_the_database_hangs(postgres_url: str, tmp_path
     settings = Settings(data_dir=tmp_path)
     database = Database(f"{postgres_url}?options=-c%20lock_timeout%3D0")
     migrate(database)
-    blobs = Blobs.open(settings)
-    store = Store(settings=settings, database=database, blobs=blobs, secret=b"s" * 32)
+    store = store_on(database, settings)
     caller, jobs = caller_of(store), Jobs(store)
     job = submit(jobs, caller)
 

@@ -15,9 +15,10 @@ from callers import new_caller
 from earmark.errors import Conflict, DiskFull, Forbidden, InvalidOption, MediaTooLarge, NotFound
 from earmark.service import Caller, JobKind, Jobs, Media, MediaLibrary, Scope, Store, Submission
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database, sweep_orphans, tenants
+from earmark.storage import Database, sweep_orphans, tenants
 from earmark.storage import jobs as job_rows
 from earmark.storage import media as rows
+from stores import store_on
 
 _HOUR = 3600.0
 _MIB = 1 << 20
@@ -25,7 +26,7 @@ _MIB = 1 << 20
 
 def _store(database: Database, folder: Path, **settings: int) -> Store:
     chosen = Settings(data_dir=folder, **settings)  # type: ignore[arg-type]
-    return Store(settings=chosen, database=database, blobs=Blobs.open(chosen), secret=b"s" * 32)
+    return store_on(database, chosen)
 
 
 @pytest.fixture

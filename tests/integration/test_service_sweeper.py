@@ -17,13 +17,13 @@ from earmark.service import (
     Queue,
     Scope,
     Service,
-    Store,
     Submission,
 )
 from earmark.service._sweeper import sweep
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database
+from earmark.storage import Database
 from earmark.storage._schema import tenants
+from stores import store_on
 
 DAY = 24 * 3600.0
 
@@ -31,9 +31,7 @@ DAY = 24 * 3600.0
 @pytest.fixture
 def service(database: Database, tmp_path: Path) -> Service:
     settings = Settings(data_dir=tmp_path)
-    return Service(
-        Store(settings=settings, database=database, blobs=Blobs.open(settings), secret=b"s" * 32)
-    )
+    return Service(store_on(database, settings))
 
 
 def caller_of(service: Service, retention_s: float | None = None) -> Caller:

@@ -25,9 +25,10 @@ from earmark.errors import (
 from earmark.service import Caller, Media, MediaLibrary, Scope, Store, Uploads
 from earmark.service._uploads import MAX_PARTS, PART_BYTES, Part
 from earmark.settings import Settings
-from earmark.storage import Blobs, Database, sweep_orphans
+from earmark.storage import Database, sweep_orphans
 from earmark.storage._schema import uploads as table
 from earmark.storage._uploads import parts
+from stores import store_on
 
 _HOUR = 3600.0
 _MIB = 1 << 20
@@ -75,7 +76,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 def _store(database: Database, folder: Path, **settings: int) -> Store:
     chosen = Settings(data_dir=folder, **settings)  # type: ignore[arg-type]
-    return Store(settings=chosen, database=database, blobs=Blobs.open(chosen), secret=b"s" * 32)
+    return store_on(database, chosen)
 
 
 @pytest.fixture
