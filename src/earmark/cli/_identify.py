@@ -86,7 +86,7 @@ def _lines(found: Identification, names: Names) -> list[str]:
     talk = {each.speaker: each.talk for each in found.diarization.chart().speakers}
     width = max(len("unknown"), *(len(_name(each, names)) for each in found.speakers))
     return [
-        f"{each.speaker}  {_name(each, names):{width}}  {_certainty(each, names)}"
+        f"{each.speaker}  {_name(each, names):{width}}  {_certainty(each)}"
         f"  speaks {length_text(talk[each.speaker])}"
         for each in found.speakers
     ]
@@ -97,7 +97,7 @@ def _name(each: NamedSpeaker, names: Names) -> str:
     return "unknown" if match is None else names.get(match.speaker_id or "", match.label)
 
 
-def _certainty(each: NamedSpeaker, names: Names) -> str:
+def _certainty(each: NamedSpeaker) -> str:
     match = each.named.match
     return "     " if match is None else f"{match.probability:5.0%}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 
-from earmark.diarization import Diarization, SpeechActivity
+from earmark.diarization import Diarization, SpeechActivity, one_voice
 from earmark.errors import (
     AudioError,
     AudioTooLarge,
@@ -69,8 +69,6 @@ class Analyst:
 
         Raises `TooLittleSpeech`, `SeveralSpeakers`, and what `listen` raises.
         """
-        from earmark.diarization import one_voice
-
         _, voiceprint = one_voice(self.listen(media, name=name, limit_s=limit_s))
         return voiceprint
 

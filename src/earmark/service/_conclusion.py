@@ -14,7 +14,7 @@ from earmark.diarization import Diarization
 from earmark.errors import NotFound, VoiceprintError
 from earmark.service._identification import Comparison, Voices, identify_speakers
 from earmark.service._model import Caller, IdentifyOptions, Job, JobKind, Scope
-from earmark.voiceprints import Voiceprint
+from earmark.voiceprints import Voiceprint, require_model
 
 if TYPE_CHECKING:
     from earmark.service._service import Service
@@ -134,13 +134,10 @@ class Conclusions:
 
 def _voiceprints(texts: list[str], where: str) -> list[Voiceprint]:
     """Read portable voiceprints; what is wrong with one names its place."""
-    from earmark.voiceprints import DEFAULT_MODEL
-
     read = []
     for i, text in enumerate(texts):
         try:
-            voiceprint = Voiceprint.from_base64(text)
-            voiceprint.require_model(DEFAULT_MODEL)
+            voiceprint = require_model(Voiceprint.from_base64(text))
         except VoiceprintError as error:
             raise type(error)(f"{where}[{i}]: {error}") from error
         read.append(voiceprint)
