@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from earmark.service._delivery import Webhook as Webhook
     from earmark.service._delivery import WebhookFormat as WebhookFormat
     from earmark.service._delivery import event_of as event_of
+    from earmark.service._fetch import fetch as fetch
     from earmark.service._identification import Comparison as Comparison
     from earmark.service._identification import Identification as Identification
     from earmark.service._identification import NamedSpeaker as NamedSpeaker
@@ -78,6 +79,7 @@ _HOMES = {
     "_analyst": ("Analyst",),
     "_courier": ("Courier",),
     "_delivery": ("Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat", "event_of"),
+    "_fetch": ("fetch",),
     "_identification": ("Comparison", "Identification", "NamedSpeaker", "Voice", "Voices"),
     "_jobs": ("Jobs",),
     "_keys": ("Key", "Keys", "NewKey"),

@@ -1,0 +1,103 @@
+"""The speakers of a tenant's one gallery here, by their ``speakerId``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from earmark.dialects.deepaffects._names import NAME, SPEAKERS
+from earmark.dialects.deepaffects._render import COMPLETE_S, Enrollment
+from earmark.errors import InvalidInput, NotFound
+from earmark.service import Caller, Gallery, Service, Speaker
+from earmark.voiceprints import Quality
+
+__all__ = ["People"]
+
+_AT_ONCE = 100
+
+
+class People:
+    """The speakers of the caller's tenant.
+
+    One whose every sample was refused has no voiceprint, and is as if not there.
+    """
+
+    def __init__(self, service: Service, caller: Caller) -> None:
+        self._service, self._caller = service, caller
+
+    def ensure(self, speaker_id: str) -> Speaker:
+        """The speaker of this id, who is made when there is none."""
+        gallery = self._service.galleries.ensure(
+            self._caller, dialect=NAME, key=SPEAKERS, name="DeepAffects"
+        )
+        return self._service.speakers.ensure(
+            self._caller, gallery.id, key=speaker_id, name=speaker_id
+        )
+
+    def get(self, speaker_id: str) -> tuple[Speaker, Enrollment]:
+        """One speaker. Raises `NotFound`."""
+        try:
+            speaker = self._service.speakers.by_key(self._caller, self._gallery().id, speaker_id)
+        except NotFound as error:
+            raise _not_enrolled(speaker_id) from error
+        enrollment = self.enrollment(speaker)
+        if enrollment is None:
+            raise _not_enrolled(speaker_id)
+        return speaker, enrollment
+
+    def all(self) -> Iterator[Enrollment]:
+        """Everybody who has been enrolled at least in part, newest first."""
+        try:
+            gallery = self._gallery()
+        except NotFound:
+            return
+        cursor = None
+        while True:
+            page = self._service.speakers.list(
+                self._caller, gallery.id, limit=_AT_ONCE, cursor=cursor
+            )
+            for speaker in page.items:
+                if (enrollment := self.enrollment(speaker)) is not None:
+                    yield enrollment
+            if (cursor := page.cursor) is None:
+                return
+
+    def wanted(self, speaker_ids: Iterable[str]) -> tuple[str, dict[str, str]]:
+        """The gallery's id, and id -> ``speakerId`` of those who are to be looked for.
+
+        Raises `InvalidInput` for one who is not enrolled, or not completely.
+        """
+        found: dict[str, str] = {}
+        for speaker_id in speaker_ids:
+            try:
+                speaker, enrollment = self.get(speaker_id)
+            except NotFound as error:
+                raise InvalidInput(f"Error in identify: {error}") from error
+            if not enrollment.complete:
+                raise InvalidInput(
+                    f"Error in identify: the enrollment of speakerId {speaker_id!r} is not"
+                    f" complete, {enrollment.speech_s:.1f} of {COMPLETE_S:g} s of speech are"
+                    " there: enroll more."
+                )
+            found[speaker.id] = speaker_id
+        return self._gallery().id, found
+
+    def enrollment(self, speaker: Speaker) -> Enrollment | None:
+        """How far this speaker is enrolled; None without any voiceprint."""
+        prints = self._service.speakers.voiceprints(self._caller, speaker.id)
+        if not prints:
+            return None
+        grades = [Quality(each.quality) for each in prints if each.quality is not None]
+        samples = self._service.speakers.samples(self._caller, speaker.id)
+        return Enrollment(
+            speaker_id=speaker.key or speaker.name,
+            speech_s=sum(each.net_speech_s for each in prints),
+            duration_s=sum(each.duration_s for each in samples),
+            quality=max(grades, key=list(Quality).index, default=Quality.POOR).value,
+        )
+
+    def _gallery(self) -> Gallery:
+        return self._service.galleries.by_key(self._caller, NAME, SPEAKERS)
+
+
+def _not_enrolled(speaker_id: str) -> NotFound:
+    return NotFound(f"speakerId {speaker_id!r} is not enrolled.")

@@ -1,0 +1,90 @@
+"""The recording of a request: in its body, or at an address that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Final, TypeVar
+
+from starlette.requests import Request
+
+from earmark.dialects._http import announced_bytes
+from earmark.dialects._multipart import Writer, receive_body
+from earmark.dialects.deepaffects._body import MAX_FIELD_BYTES, JsonBody
+from earmark.dialects.deepaffects._names import NAME
+from earmark.dialects.deepaffects._requests import DeleteRequest, Recorded, read
+from earmark.errors import EarmarkError, InvalidInput, NotFound
+from earmark.service import Caller, Media, Service, fetch
+
+__all__ = ["at_hand", "forgetting", "receive", "receive_order"]
+
+_FETCH_S: Final = 60.0
+"""Seconds that fetching a recording may take while the client waits for the answer."""
+
+AnyRecorded = TypeVar("AnyRecorded", bound=Recorded)
+
+
+async def receive(
+    request: Request, service: Service, caller: Caller, model: type[AnyRecorded]
+) -> tuple[AnyRecorded, Media | None]:
+    """What is asked, and the recording unless that is at a ``url``.
+
+    Raises `InvalidInput`, and what storing the recording raises; nothing is kept then.
+    """
+    length = announced_bytes(request)
+
+    def open_media() -> Writer[Media]:
+        announced = None if length is None else max(0, length - MAX_FIELD_BYTES) * 3 // 4
+        return service.media.writer(caller, dialect=NAME, owned=True, announced=announced)
+
+    return await receive_body(request, JsonBody(open_media, partial(read, model)))
+
+
+async def receive_order(request: Request) -> DeleteRequest:
+    """A request about somebody that has no recording. Raises `InvalidInput`."""
+
+    def refuse() -> Writer[Media]:
+        raise InvalidInput("There is no need for a content here: leave it out.")
+
+    asked, _ = await receive_body(request, JsonBody(refuse, partial(read, DeleteRequest)))
+    return asked
+
+
+@contextmanager
+def at_hand(
+    service: Service, caller: Caller, asked: Recorded, media: Media | None
+) -> Iterator[Media]:
+    """The recording while it is needed for an answer at once; it is deleted then.
+
+    Raises `FetchError` when it cannot be had from its address.
+    """
+    media = media or _fetched(service, caller, asked.url or "")
+    try:
+        yield media
+    finally:
+        _forget(service, caller, media)
+
+
+@contextmanager
+def forgetting(service: Service, caller: Caller, media: Media | None) -> Iterator[None]:
+    """Delete the recording if what is done with it meanwhile fails."""
+    try:
+        yield
+    except EarmarkError:
+        if media is not None:
+            _forget(service, caller, media)
+        raise
+
+
+def _fetched(service: Service, caller: Caller, url: str) -> Media:
+    limit = service.settings.max_upload_bytes
+    with service.media.writer(caller, dialect=NAME, owned=True) as writer:
+        for chunk in fetch(url, http=service.http, limit_bytes=limit, timeout_s=_FETCH_S):
+            writer.write(chunk)
+        return writer.commit()
+
+
+def _forget(service: Service, caller: Caller, media: Media) -> None:
+    with suppress(NotFound):  # the sweeper or the enrolment was faster
+        service.media.delete(caller, media.id)

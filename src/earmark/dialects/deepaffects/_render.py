@@ -1,0 +1,107 @@
+"""Enrolments, segments and answers to asynchronous calls, in the vendor's shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
+
+from earmark.dialects.deepaffects._names import STRANGER
+from earmark.diarization import Diarization, SpeechActivity
+from earmark.service import Identification, Job, JobKind, NamedSpeaker
+
+__all__ = ["COMPLETE_S", "Enrollment", "response", "response_of_document"]
+
+COMPLETE_S: Final = 12.0
+"""Seconds of speech, of all samples together, from which on somebody can be identified."""
+
+Response = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Enrollment:
+    """How far somebody is enrolled; times are seconds, ``quality`` of the best sample."""
+
+    speaker_id: str
+    speech_s: float
+    duration_s: float
+    quality: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether they can be identified."""
+        return self.speech_s >= COMPLETE_S
+
+    def document(self) -> Response:
+        """What is told of it."""
+        return {
+            "speaker_id": self.speaker_id,
+            "enrollment_complete": self.complete,
+            "total_speech_duration": round(self.speech_s, 3),
+            "total_enroll_duration": round(self.duration_s, 3),
+            "enroll_quality": self.quality,
+        }
+
+
+def response(
+    shown: Mapping[str, Any], result: Diarization | SpeechActivity, matches: Mapping[str, str]
+) -> Response:
+    """The result of a call; ``shown`` is what `_calls.Order` noted.
+
+    ``matches``: speaker of the recording -> id of the enrolled speaker they were taken for.
+    """
+    if isinstance(result, SpeechActivity):
+        return {"segments": _speech(result, shown["gap"])}
+    enrolled: Mapping[str, str] = shown["speakers"]  # id -> speakerId
+    names = {
+        speaker: enrolled[matches[speaker]]
+        for speaker in result.speakers
+        if matches.get(speaker) in enrolled
+    }
+    if shown["call"] == "identify":
+        return {"segments": _turns(result, {**dict.fromkeys(result.speakers, STRANGER), **names})}
+    others = [speaker for speaker in result.speakers if speaker not in names]
+    names |= zip(others, _numbered(enrolled.values()), strict=False)
+    answer: Response = {"num_speakers": len(result.speakers)} if shown["counted"] else {}
+    return answer | {"segments": _turns(result, names)}
+
+
+def response_of_document(job: Job, document: bytes) -> Response:
+    """The result of a job that succeeded."""
+    if job.kind is JobKind.VOICE_ACTIVITY:
+        return response(job.render, SpeechActivity.from_json(document), {})
+    if job.kind is JobKind.DIARIZE:
+        return response(job.render, Diarization.from_json(document), {})
+    found = Identification.from_json(document)
+    return response(job.render, found.diarization, _matches(found.speakers))
+
+
+def _matches(speakers: Iterable[NamedSpeaker]) -> dict[str, str]:
+    return {
+        each.speaker: each.named.match.speaker_id
+        for each in speakers
+        if each.named.match is not None and each.named.match.speaker_id is not None
+    }
+
+
+def _turns(result: Diarization, names: Mapping[str, str]) -> list[Response]:
+    return [
+        {"speaker_id": names[turn.speaker], "start": turn.start, "end": turn.end} for turn in result
+    ]
+
+
+def _numbered(taken: Iterable[str]) -> Iterator[str]:
+    """speaker1, speaker2 … without those that are somebody's ``speakerId``."""
+    used = set(taken)
+    return (name for i in count(1) if (name := f"speaker{i}") not in used)
+
+
+def _speech(result: SpeechActivity, gap: float) -> list[Response]:
+    segments: list[Response] = []
+    for start, end in sorted(each for channel in result.channels for each in channel.segments):
+        if segments and start - segments[-1]["end"] < gap:
+            segments[-1]["end"] = end
+        else:
+            segments.append({"tag": "speech", "start": start, "end": end})
+    return segments
