@@ -45,7 +45,7 @@ _CHECK = 8
 _MOST_NUMBERS = 2048
 _MODEL = re.compile(rb"[a-z0-9][a-z0-9._-]{0,63}")
 _QUALITIES = (None, *Quality)
-_UNIT_TOLERANCE = 1e-3
+_UNIT_TOLERANCE = 1e-6  # that of Voiceprint: what is read is then what was written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
