@@ -10,6 +10,7 @@ from earmark.storage import _executors as executors
 from earmark.storage import _galleries as galleries
 from earmark.storage import _idempotency as idempotency
 from earmark.storage import _installation as installation
+from earmark.storage import _job_voiceprints as job_voiceprints
 from earmark.storage import _jobs as jobs
 from earmark.storage import _keys as keys
 from earmark.storage import _media as media
@@ -52,6 +53,7 @@ __all__ = [
     "idempotency",
     "insert_new",
     "installation",
+    "job_voiceprints",
     "jobs",
     "keys",
     "make_secret",

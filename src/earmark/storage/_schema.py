@@ -21,6 +21,7 @@ __all__ = [
     "gallery_changes",
     "idempotency",
     "installation",
+    "job_matches",
     "job_voiceprints",
     "jobs",
     "media",

@@ -214,6 +214,26 @@ def upgrade() -> None:
     op.create_index("ix_samples_blob", "samples", ["blob"])
     op.create_index("ix_samples_speaker_id", "samples", ["speaker_id"])
     op.create_table(
+        "job_matches",
+        sa.Column("job_id", sa.String(length=64), nullable=False),
+        sa.Column("speaker", sa.String(length=64), nullable=False),
+        sa.Column("speaker_id", sa.String(length=64), nullable=False),
+        sa.Column("cosine", sa.Double(), nullable=False),
+        sa.Column("llr", sa.Double(), nullable=False),
+        sa.Column("probability", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name="fk_job_matches_job_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["speaker_id"],
+            ["speakers.id"],
+            name="fk_job_matches_speaker_id",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("job_id", "speaker", name="pk_job_matches"),
+    )
+    op.create_index("ix_job_matches_speaker_id", "job_matches", ["speaker_id"])
+    op.create_table(
         "voiceprints",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
