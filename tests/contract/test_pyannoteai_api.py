@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -10,17 +11,28 @@ from threading import Thread
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from earmark.dialects.pyannoteai import mounts
+from earmark.dialects.pyannoteai import _submit, mounts
 from earmark.diarization import Diarization, Turn
 from earmark.errors import Kind, StorageUnavailable
-from earmark.service import JobError, Queue, Scope, Service
+from earmark.service import (
+    Candidate,
+    Identification,
+    JobError,
+    Named,
+    NamedSpeaker,
+    Queue,
+    Scope,
+    Service,
+)
 from earmark.service._sweeper import sweep
 from earmark.settings import Settings
+from earmark.voiceprints import Voiceprint
 
 RESULT = Diarization(
     turns=(Turn(start=0.5, end=2.0, speaker="SPEAKER_00", confidence=0.9),),
@@ -28,6 +40,12 @@ RESULT = Diarization(
     duration=3.0,
 )
 URL = "https://example.com/audio.wav"
+SAM = {
+    "label": "Sam",
+    "voiceprint": Voiceprint(
+        vector=np.linspace(-1, 1, 448, dtype=np.float32), model="earmark-1", net_speech_s=9.0
+    ).to_base64(),
+}
 LIMITS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 
 
@@ -66,9 +84,9 @@ class Desk:
         self._socket.close()
         self.service.close()
 
-    def succeed(self, job_id: str) -> None:
+    def succeed(self, job_id: str, document: bytes = RESULT.to_json().encode()) -> None:
         blob = f"results/{job_id}"
-        self.service.store.blobs.put(blob, RESULT.to_json().encode())
+        self.service.store.blobs.put(blob, document)
         queue = self._begin(job_id)
         assert queue.succeed(job_id, "test", result_blob=blob, audio_s=3.0, timings={})
 
@@ -109,8 +127,8 @@ def client(desk: Desk) -> httpx.Client:
     return desk.client()
 
 
-def submit(client: httpx.Client, **body: Any) -> str:
-    answer = client.post("/v1/diarize", json={"url": URL, **body})
+def submit(client: httpx.Client, path: str = "/v1/diarize", **body: Any) -> str:
+    answer = client.post(path, json={"url": URL, **body})
     assert answer.status_code == 200, answer.text
     assert answer.json().keys() == {"jobId", "status"}
     assert answer.json()["status"] == "created"
@@ -206,6 +224,45 @@ def test_that_a_request_that_comes_twice_counts_once(client: httpx.Client) -> No
     assert other.status_code == 409
     assert other.json().keys() == {"requestId", "message"}
     assert client.get("/v1/jobs").json()["total"] == 1
+
+
+def test_the_life_of_an_identification(desk: Desk, client: httpx.Client) -> None:
+    known = Candidate(speaker_id=None, label="Sam", cosine=0.7, llr=5.0, probability=0.99)
+    named = Named(match=known, alternatives=(known,), margin=None, threshold=0.0)
+    found = NamedSpeaker(speaker="SPEAKER_00", named=named, net_speech_s=1.5, quality=None)
+    job_id = submit(client, "/v1/identify", voiceprints=[SAM])
+    desk.succeed(job_id, Identification(diarization=RESULT, speakers=(found,)).to_json())
+    turn = {"start": 0.5, "end": 2.0}
+    assert client.get(f"/v1/jobs/{job_id}").json()["output"] == {
+        "diarization": [{"speaker": "SPEAKER_00", **turn}],
+        "identification": [
+            {"speaker": "Sam", "diarizationSpeaker": "SPEAKER_00", "match": "Sam", **turn}
+        ],
+        "voiceprints": [{"speaker": "SPEAKER_00", "match": "Sam", "confidence": {"Sam": 99}}],
+    }
+
+
+def test_that_voiceprints_come_twice_and_count_once(client: httpx.Client) -> None:
+    once = {"Idempotency-Key": "night-8"}
+    body = {"url": URL, "voiceprints": [SAM]}
+    first, again = (client.post("/v1/identify", json=body, headers=once) for _ in range(2))
+    assert first.json() == again.json()
+    other = client.post(
+        "/v1/identify", json=body | {"voiceprints": [{**SAM, "label": "Rick"}]}, headers=once
+    )
+    assert other.status_code == 409
+    assert client.post("/v1/diarize", json={"url": URL}, headers=once).status_code == 409
+
+
+def test_that_voiceprints_are_not_stored_as_they_came(opened: Callable[..., Desk]) -> None:
+    desk = opened()
+    submit(desk.client(), "/v1/identify", voiceprints=[SAM])
+    vector = base64.b64decode(SAM["voiceprint"])[200:240]
+    for file in Path(desk.service.settings.data_dir).rglob("*"):
+        if file.is_file():
+            stored = file.read_bytes()
+            assert vector not in stored, file
+            assert SAM["voiceprint"][200:240].encode() not in stored, file
 
 
 # Lists
@@ -414,6 +471,40 @@ def test_bodies_made_to_break_things(client: httpx.Client, body: bytes, field: s
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "voiceprints"),
+        ({"voiceprints": [{**SAM, "label": str(i)} for i in range(51)]}, "voiceprints"),
+        ({"voiceprints": [SAM, SAM]}, "voiceprints"),
+        ({"voiceprints": [{**SAM, "label": "Speaker_1"}]}, "voiceprints.0.label"),
+        ({"voiceprints": [SAM, {"label": "Rick"}]}, "voiceprints.1.voiceprint"),
+        ({"voiceprints": [SAM, {"label": "R", "voiceprint": "AAA="}]}, "voiceprints.1.voiceprint"),
+        ({"voiceprints": [SAM], "matching": {"threshold": 101}}, "matching.threshold"),
+        ({"voiceprints": [SAM], "minSpeakers": 3, "maxSpeakers": 2}, "maxSpeakers"),
+        ({"voiceprints": [SAM], "url": "https://127.0.0.1/a.wav"}, "url"),
+        ({"voiceprints": [SAM], "webhook": "nonsense"}, "webhook"),
+    ],
+)
+def test_identifications_that_cannot_be(client: httpx.Client, body: Any, field: str) -> None:
+    answer = client.post("/v1/identify", json={"url": URL, **body})
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert SAM["voiceprint"][200:240] not in answer.text
+    assert client.get("/v1/jobs").json()["total"] == 0
+
+
+def test_a_recording_that_is_too_large_for_a_voiceprint(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_submit, "MAX_VOICEPRINT_BYTES", 1000)
+    for size, status in ((1000, 200), (1001, 400)):
+        upload(client, "a", b"x" * size)
+        answer = client.post("/v1/voiceprint", json={"url": "media://a"})
+        assert answer.status_code == status
+    assert [error["field"] for error in answer.json()["errors"]] == ["url"]
+
+
 def test_a_body_of_another_type(client: httpx.Client) -> None:
     answer = client.post("/v1/diarize", data={"url": URL})
     assert answer.status_code == 400
@@ -458,6 +549,8 @@ def test_that_nothing_opens_without_a_key(
     ("method", "path", "body"),
     [
         ("POST", "/v1/diarize", {"url": URL}),
+        ("POST", "/v1/voiceprint", {"url": URL}),
+        ("POST", "/v1/identify", {"url": URL, "voiceprints": [SAM]}),
         ("POST", "/v1/media/input", {"url": "media://a"}),
         ("POST", "/v1/media/output", {"url": "media://a"}),
         ("GET", "/v1/jobs", None),
@@ -473,13 +566,6 @@ def test_that_a_key_for_something_else_does_not_do(
     answer = client.request(method, path, json=body)
     assert answer.status_code == 403
     assert answer.json().keys() == {"requestId", "message"}
-
-
-@pytest.mark.parametrize("path", ["/v1/voiceprint", "/v1/identify"])
-def test_that_voiceprints_are_declined(client: httpx.Client, path: str) -> None:
-    answer = client.post(path, json={"url": URL})
-    assert answer.status_code == 501
-    assert "does not offer" in answer.json()["message"]
 
 
 def test_paths_and_methods_that_are_not_there(client: httpx.Client) -> None:

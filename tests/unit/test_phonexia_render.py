@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from earmark.dialects.phonexia._render import state_of, task_body
-from earmark.dialects.phonexia._technologies import TECHNOLOGIES
+from earmark.dialects.phonexia._technologies import COMPARISON, RECORDING_TECHNOLOGIES
 from earmark.diarization import ChannelSpeech, Diarization, SpeechActivity, Turn
 from earmark.errors import Kind, NotFound
-from earmark.service import Job, JobError, JobState
+from earmark.service import Comparison, Job, JobError, JobState, Voice, Voices
+from earmark.voiceprints import Voiceprint
 from some_job import some_job
 
-DIARIZATION, VOICE_ACTIVITY = TECHNOLOGIES
+DIARIZATION, VOICE_ACTIVITY, EXTRACTION = RECORDING_TECHNOLOGIES
 
 
 def job(state: JobState, *, error: JobError | None = None) -> Job:
@@ -106,6 +108,45 @@ def test_speech_has_a_length_and_segments() -> None:
             },
             {"channel_number": 1, "speech_length": 0, "segments": []},
         ]
+    }
+
+
+def voice(speaker: str, channel: int | None) -> Voice:
+    """One that talks for 20 s, 12.3456 s of which are clear."""
+    vector = np.linspace(-1, 1, 448, dtype=np.float32)
+    voiceprint = Voiceprint(vector=vector, model="earmark-1", net_speech_s=12.3456)
+    return Voice(speaker=speaker, channel=channel, voiceprint=voiceprint, talk_time_s=20.0)
+
+
+def test_a_voiceprint_per_channel() -> None:
+    found = Voices(
+        duration_s=30.0, channels=(0, 2), voices=(voice("CH2_SPEAKER_00", 2),), warnings=()
+    )
+    silent, heard = EXTRACTION.render(found.to_json())["channels"]
+    assert silent == {
+        "channel_number": 0,
+        "voiceprint": "",
+        "speech_length": 0.0,
+        "model": "earmark-1",
+    }
+    assert Voiceprint.from_base64(heard.pop("voiceprint")) == found.voices[0].voiceprint
+    assert heard == {"channel_number": 2, "speech_length": 12.346, "model": "earmark-1"}
+
+
+def test_the_voiceprint_of_a_mix_is_of_channel_0() -> None:
+    found = Voices(duration_s=30.0, channels=(None,), voices=(voice("SPEAKER_00", None),))
+    (only,) = EXTRACTION.render(found.to_json())["channels"]
+    assert (only["channel_number"], only["speech_length"]) == (0, 12.346)
+
+
+def test_the_first_list_are_the_columns_and_the_second_one_the_rows() -> None:
+    a_against_b = Comparison(llr=np.array([[11.5, -2.25], [3.0, 4.0], [-6.0, 0.0]]))
+    assert COMPARISON.render(a_against_b.to_json()) == {
+        "scores": {
+            "columns_count": 3,
+            "rows_count": 2,
+            "values": [11.5, 3.0, -6.0, -2.25, 4.0, 0.0],
+        }
     }
 
 

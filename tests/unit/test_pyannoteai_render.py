@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from earmark.dialects.pyannoteai._render import diarization_output, job_details
+from earmark.dialects.pyannoteai._outputs import job_output
+from earmark.dialects.pyannoteai._render import job_details
 from earmark.diarization import Diarization
 from earmark.errors import Kind
 from earmark.service import JobError, JobState
@@ -16,7 +17,7 @@ from pyannoteai_results import ANN, BEN, CAT, a_job, result
 
 
 def output(**render: Any) -> dict[str, Any]:
-    return diarization_output(a_job(**render), result().to_json(frame_confidence=True).encode())
+    return job_output(a_job(**render), result().to_json(frame_confidence=True).encode())
 
 
 def test_that_a_plain_request_gets_turns_alone() -> None:
@@ -32,7 +33,7 @@ def test_that_a_plain_request_gets_turns_alone() -> None:
 
 def test_that_no_warning_is_no_field() -> None:
     silent = Diarization(turns=(), exclusive=(), duration=1.0)
-    assert diarization_output(a_job(exclusive=True), silent.to_json().encode()) == {
+    assert job_output(a_job(exclusive=True), silent.to_json().encode()) == {
         "diarization": [],
         "exclusiveDiarization": [],
     }

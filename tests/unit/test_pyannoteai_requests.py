@@ -1,15 +1,23 @@
-"""What a diarization request may hold, and which field is blamed for what."""
+"""What requests for jobs may hold, and which field is blamed for what."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from earmark.dialects.pyannoteai._requests import DiarizeRequest, media_key
+from earmark.dialects.pyannoteai._requests import (
+    DiarizeRequest,
+    IdentifyRequest,
+    VoiceprintRequest,
+    media_key,
+)
 from earmark.errors import InvalidInput
-from earmark.service import JobOptions
+from earmark.service import IdentifyOptions, JobOptions
+from earmark.voiceprints import Voiceprint
 
 # What the vendor's client sends when its user gave nothing but the recording.
 FROM_THE_SDK: dict[str, Any] = {
@@ -82,6 +90,120 @@ def test_that_transcription_is_declined_in_a_sentence() -> None:
         DiarizeRequest.model_validate({"url": "media://a", "transcription": True})
     (error,) = caught.value.errors()
     assert error["msg"] == "This server does not transcribe: leave transcription out."
+
+
+def voiceprint(model: str = "earmark-1") -> str:
+    vector = np.linspace(-1, 1, 448, dtype=np.float32)
+    return Voiceprint(vector=vector, model=model, net_speech_s=9.0).to_base64()
+
+
+PRINT = voiceprint()
+SAM = {"label": "Sam", "voiceprint": PRINT}
+
+
+def test_what_is_asked_about_a_voiceprint() -> None:
+    from_the_sdk = {"url": "media://a", "model": "precision-2"}
+    for body in (from_the_sdk, {"url": "media://a"}, {"url": "media://a", "model": None}):
+        asked = VoiceprintRequest.model_validate(body)
+        assert asked.options() == JobOptions(voiceprints=True)
+        assert asked.sealed() is None
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, IdentifyOptions()),
+        ({"matching": None}, IdentifyOptions()),
+        ({"matching": {}}, IdentifyOptions()),
+        ({"matching": {"exclusive": None, "threshold": None}}, IdentifyOptions()),
+        ({"matching": {"exclusive": False}}, IdentifyOptions(exclusive=False)),
+        ({"matching": {"exclusive": True, "threshold": 50.0}}, IdentifyOptions(confidence=0.5)),
+        ({"matching": {"threshold": 100}}, IdentifyOptions(confidence=1.0)),
+    ],
+)
+def test_how_speakers_are_matched(body: dict[str, Any], expected: IdentifyOptions) -> None:
+    sent = [SAM, {**SAM, "label": "Rick"}]
+    asked = IdentifyRequest.model_validate({"url": "media://a", "voiceprints": sent, **body})
+    options = asked.options()
+    assert options.voiceprints
+    assert options.identify is not None
+    assert options.identify.exclusive == expected.exclusive
+    assert options.identify.confidence == expected.confidence
+    assert options.identify.false_accept_rate is None
+    assert options.identify.alternatives == 2
+    assert json.loads(asked.sealed()) == {"voiceprints": sent}
+
+
+def test_an_identification_with_every_option_of_a_diarization() -> None:
+    knobs = {
+        "url": "media://a",
+        "model": "community-1",
+        "minSpeakers": 2,
+        "maxSpeakers": 3,
+        "confidence": True,
+        "turnLevelConfidence": True,
+        "exclusive": True,
+    }
+    asked = IdentifyRequest.model_validate({**knobs, "voiceprints": [SAM]})
+    plain = DiarizeRequest.model_validate(knobs)
+    options = asked.options()
+    assert (options.fast, options.min_speakers, options.max_speakers) == (True, 2, 3)
+    assert options.frame_confidence
+    assert asked.render() == plain.render()
+
+
+@pytest.mark.parametrize(
+    ("sent", "place", "message"),
+    [
+        ([], (), "at least 1 item"),
+        ([{**SAM, "label": f"person {i}"} for i in range(51)], (), "at most 50 items"),
+        ([SAM, {**SAM, "label": "Rick"}, SAM], (), "2 voiceprints with the label 'Sam'"),
+        ([{**SAM, "label": "speaker_1"}], (0, "label"), "does not begin with speaker_"),
+        ([SAM, {**SAM, "label": "SPEAKER_00"}], (1, "label"), "does not begin with speaker_"),
+        ([{**SAM, "label": ""}], (0, "label"), "at least 1 character"),
+        ([{**SAM, "label": "x" * 101}], (0, "label"), "at most 100 characters"),
+        ([{"voiceprint": PRINT}], (0, "label"), "Field required"),
+        ([{"label": "Sam"}], (0, "voiceprint"), "Field required"),
+        ([{**SAM, "voiceprint": "A" * 20_001}], (0, "voiceprint"), "at most 20000 characters"),
+        ([{**SAM, "voiceprint": "%%%"}], (0, "voiceprint"), "not base64"),
+        ([{**SAM, "voiceprint": "AAA="}], (0, "voiceprint"), "not a voiceprint of Earmark"),
+        ([{**SAM, "voiceprint": PRINT[:-12]}], (0, "voiceprint"), "damaged"),
+        ([{**SAM, "voiceprint": PRINT[:99] + PRINT[103:]}], (0, "voiceprint"), "damaged"),
+        ([{**SAM, "voiceprint": voiceprint("earmark-0")}], (0, "voiceprint"), "model earmark-0"),
+        ({"Sam": PRINT}, (), "valid list"),
+    ],
+)
+def test_which_voiceprint_is_wrong(sent: Any, place: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        IdentifyRequest.model_validate({"url": "media://a", "voiceprints": sent})
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("voiceprints", *place)
+    assert message in error["msg"]
+    assert PRINT[200:240] not in error["msg"]
+
+
+@pytest.mark.parametrize(
+    ("matching", "field"),
+    [
+        ({"threshold": -1}, "threshold"),
+        ({"threshold": 100.5}, "threshold"),
+        ({"threshold": float("nan")}, "threshold"),
+        ({"threshold": "50"}, "threshold"),
+        ({"exclusive": 1}, "exclusive"),
+    ],
+)
+def test_a_matching_that_cannot_be(matching: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        IdentifyRequest.model_validate(
+            {"url": "media://a", "voiceprints": [SAM], "matching": matching}
+        )
+    assert [error["loc"] for error in caught.value.errors()] == [("matching", field)]
+
+
+def test_that_a_request_shows_no_voiceprint() -> None:
+    asked = IdentifyRequest.model_validate({"url": "media://a", "voiceprints": [SAM]})
+    assert "Sam" in repr(asked)
+    assert PRINT[200:240] not in repr(asked)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from typing import Final
 from fastapi import FastAPI
 
 from earmark.dialects._http import RateLimitHeaders
+from earmark.dialects.phonexia._comparison import add_comparison_route
 from earmark.dialects.phonexia._errors import add_error_bodies
 from earmark.dialects.phonexia._ids import CorrelationIds
 from earmark.dialects.phonexia._names import PREFIX
-from earmark.dialects.phonexia._tasks import add_task_routes
-from earmark.dialects.phonexia._technologies import TECHNOLOGIES
+from earmark.dialects.phonexia._recordings import add_recording_route
+from earmark.dialects.phonexia._tasks import add_task_route
+from earmark.dialects.phonexia._technologies import COMPARISON, RECORDING_TECHNOLOGIES
 from earmark.service import Service
 
 __all__ = ["mounts"]
@@ -25,6 +27,9 @@ def mounts(service: Service) -> dict[str, FastAPI]:
     app.add_middleware(RateLimitHeaders)
     app.add_middleware(CorrelationIds)
     add_error_bodies(app)
-    for technology in TECHNOLOGIES:
-        add_task_routes(app, service, technology)
+    for technology in RECORDING_TECHNOLOGIES:
+        add_recording_route(app, service, technology)
+    add_comparison_route(app, service)
+    for each in (*RECORDING_TECHNOLOGIES, COMPARISON):
+        add_task_route(app, service, each)
     return {PREFIX: app}

@@ -44,6 +44,7 @@ _LOCATIONS: Final[Mapping[Kind, tuple[str, ...]]] = {
 _BY_STATUS: Final[Mapping[int, tuple[int, str, str]]] = {
     404: _NOT_FOUND,
     405: (405, "method.invalid", "Invalid method."),
+    413: (413, "request.size-limit-exceeded", "Request size limit exceeded."),
 }
 
 

@@ -8,9 +8,17 @@ from typing import Any, Final
 from earmark.dialects.phonexia._errors import detail, dotted
 from earmark.diarization import Diarization, SpeechActivity, Turn
 from earmark.errors import InvalidOption, Kind, NotFound
-from earmark.service import Job, JobError, JobState
+from earmark.service import Comparison, Job, JobError, JobState, Voices
+from earmark.voiceprints import DEFAULT_MODEL
 
-__all__ = ["diarization_result", "speech_result", "state_of", "task_body"]
+__all__ = [
+    "comparison_result",
+    "diarization_result",
+    "extraction_result",
+    "speech_result",
+    "state_of",
+    "task_body",
+]
 
 _STATES: Final[Mapping[JobState, str]] = {
     JobState.QUEUED: "pending",
@@ -65,6 +73,29 @@ def speech_result(document: bytes) -> dict[str, Any]:
             for each in SpeechActivity.from_json(document).channels
         ]
     }
+
+
+def extraction_result(document: bytes) -> dict[str, Any]:
+    """One voiceprint per channel, and how much speech it was made of."""
+    found = Voices.from_json(document)
+    return {"channels": [_voiceprint(found, channel) for channel in found.channels]}
+
+
+def _voiceprint(found: Voices, channel: int | None) -> dict[str, Any]:
+    """That of a channel with too little speech is empty, as the vendor's type is text."""
+    shown: dict[str, Any] = {"channel_number": channel or 0, "voiceprint": "", "speech_length": 0.0}
+    for voice in found.on(channel)[:1]:
+        shown["voiceprint"] = voice.voiceprint.to_base64()
+        shown["speech_length"] = round(voice.voiceprint.net_speech_s, 3)
+    return {**shown, "model": DEFAULT_MODEL}
+
+
+def comparison_result(document: bytes) -> dict[str, Any]:
+    """The scores, row by row: the columns are the first list, the rows the second one."""
+    llr = Comparison.from_json(document).llr
+    columns, rows = llr.shape
+    values = llr.T.ravel().tolist()
+    return {"scores": {"columns_count": columns, "rows_count": rows, "values": values}}
 
 
 def _error(job: Job) -> dict[str, Any] | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final, Literal, Self
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
+from starlette.requests import Request
 
+from earmark.dialects._http import idempotency_of
 from earmark.errors import InvalidInput
-from earmark.service import JobOptions
+from earmark.service import Idempotency, JobOptions
 
-__all__ = ["DiarizationConfig", "Selection", "bad_idempotency_key", "missing_file"]
+__all__ = ["DiarizationConfig", "Selection", "missing_file", "promise_of"]
 
 DEFAULT_MAX_SPEAKERS: Final = 100
 
@@ -99,9 +102,20 @@ def missing_file() -> RequestValidationError:
     return _not_valid(("body", "file"), "Field required", "missing")
 
 
-def bad_idempotency_key(message: str) -> RequestValidationError:
-    """The error of a header that cannot be used."""
-    return _not_valid(("header", "Idempotency-Key"), message, "idempotency.invalid")
+def promise_of(request: Request, fingerprint: Callable[[], str]) -> Idempotency | None:
+    """The promise in the header ``Idempotency-Key``, about a body with this fingerprint.
+
+    Raises a RequestValidationError for a header that cannot be used.
+    """
+    if "idempotency-key" not in request.headers:
+        return None
+    query = "&".join(sorted(request.url.query.split("&")))
+    try:
+        return idempotency_of(request, f"POST {request.url.path}?{query}", fingerprint())
+    except InvalidInput as error:
+        raise _not_valid(
+            ("header", "Idempotency-Key"), str(error), "idempotency.invalid"
+        ) from error
 
 
 def _not_valid(location: tuple[str, ...], message: str, kind: str) -> RequestValidationError:

@@ -1,4 +1,4 @@
-"""The technologies: what each takes beside the recording, and what its result looks like."""
+"""The technologies: what each takes, and what its result looks like."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from earmark.dialects.phonexia._render import diarization_result, speech_result
+from earmark.dialects.phonexia._render import (
+    comparison_result,
+    diarization_result,
+    extraction_result,
+    speech_result,
+)
 from earmark.dialects.phonexia._requests import DiarizationConfig
 from earmark.service import JobKind, JobOptions
 
-__all__ = ["TECHNOLOGIES", "Technology"]
+__all__ = ["COMPARISON", "RECORDING_TECHNOLOGIES", "RecordingTechnology", "Technology"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Technology:
-    """One technology.
-
-    ``configure`` adds what the form's fields say to the options, and raises what is wrong with
-    them; ``render`` shows a job's result document; a mix is channel 0.
-    """
+    """One technology; ``render`` shows a job's result document, a mix is channel 0."""
 
     path: str
     kind: JobKind
-    configure: Callable[[JobOptions, Mapping[str, str]], JobOptions]
     render: Callable[[bytes], dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordingTechnology(Technology):
+    """One that takes a recording.
+
+    ``configure`` adds what the form's fields say to the options, and raises what is wrong with
+    them.
+    """
+
+    configure: Callable[[JobOptions, Mapping[str, str]], JobOptions] = lambda options, _: options
 
 
 def _diarize(options: JobOptions, fields: Mapping[str, str]) -> JobOptions:
@@ -33,17 +44,33 @@ def _diarize(options: JobOptions, fields: Mapping[str, str]) -> JobOptions:
     return replace(options, speakers=config.total_speakers, max_speakers=config.most)
 
 
-TECHNOLOGIES: Final = (
-    Technology(
+def _extract(options: JobOptions, _: Mapping[str, str]) -> JobOptions:
+    """One voiceprint of each channel, whoever speaks there."""
+    return replace(options, speakers=1, voiceprints=True)
+
+
+RECORDING_TECHNOLOGIES: Final = (
+    RecordingTechnology(
         path="/speaker-diarization",
         kind=JobKind.DIARIZE,
         configure=_diarize,
         render=diarization_result,
     ),
-    Technology(
+    RecordingTechnology(
         path="/voice-activity-detection",
         kind=JobKind.VOICE_ACTIVITY,
-        configure=lambda options, _: options,
         render=speech_result,
     ),
+    RecordingTechnology(
+        path="/speaker-identification-voiceprint-extraction",
+        kind=JobKind.VOICEPRINT,
+        configure=_extract,
+        render=extraction_result,
+    ),
+)
+
+COMPARISON: Final = Technology(
+    path="/speaker-identification-voiceprint-comparison",
+    kind=JobKind.COMPARE,
+    render=comparison_result,
 )

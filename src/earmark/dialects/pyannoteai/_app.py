@@ -8,6 +8,7 @@ from earmark.dialects.pyannoteai._access import Admission
 from earmark.dialects.pyannoteai._errors import handle_errors
 from earmark.dialects.pyannoteai._jobs import first_version, second_version
 from earmark.dialects.pyannoteai._media import media_links
+from earmark.dialects.pyannoteai._submit import submissions
 from earmark.service import Service
 
 __all__ = ["mounts"]
@@ -15,8 +16,9 @@ __all__ = ["mounts"]
 
 def mounts(service: Service) -> dict[str, FastAPI]:
     """Path prefix -> application."""
+    first = (submissions(service), first_version(service), media_links(service, "/v1"))
     return {
-        "/v1": _application(service, first_version(service), media_links(service, "/v1")),
+        "/v1": _application(service, *first),
         "/v2": _application(service, second_version(service)),
     }
 

@@ -111,6 +111,7 @@ def _invalid(errors: Iterable[tuple[str, str]]) -> JSONResponse:
 
 
 def _blamed(place: tuple[str | int, ...], message: str) -> tuple[str, str]:
-    """The field at a place such as ``("body", "numSpeakers")``, and what is wrong with it."""
-    field = ".".join(str(part) for part in place[1:] if isinstance(part, str))
-    return (field, message) if field else ("body", _NO_OBJECT)
+    """The field at a place such as ``("body", "voiceprints", 0)``, and what is wrong with it."""
+    if len(place) < 2 or not isinstance(place[1], str):  # no object: where its JSON breaks off
+        return "body", _NO_OBJECT
+    return ".".join(str(part) for part in place[1:]), message

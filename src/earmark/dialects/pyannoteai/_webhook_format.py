@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from earmark.dialects.pyannoteai._render import diarization_output, job_created
+from earmark.dialects.pyannoteai._outputs import job_output
+from earmark.dialects.pyannoteai._render import job_created
 from earmark.service import Job, JobState, WebhookFormat
 from earmark.settings import Settings
 
@@ -49,7 +50,7 @@ class _Format:
         """The job and its status, and the output if it has one and it was asked for."""
         shown = job_created(job)
         if job.state is JobState.SUCCEEDED and not job.render.get("webhookStatusOnly"):
-            shown["output"] = diarization_output(job, document())
+            shown["output"] = job_output(job, document())
         return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
 
     def headers(
