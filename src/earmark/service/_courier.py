@@ -17,7 +17,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from earmark.errors import AddressForbidden, EarmarkError, FetchError, InvalidOption, NotFound
-from earmark.service._delivery import DeliveryState, WebhookFormat, event_of
+from earmark.service._delivery import (
+    DeliveryState,
+    Event,
+    EventFormat,
+    WebhookFormat,
+    event_of,
+)
 from earmark.service._http import Http
 from earmark.service._observe import Observer
 from earmark.service._rows import job_of
@@ -174,6 +180,8 @@ class Courier:
         """What to send; None when it is not to be sent, or the job or its result is no more."""
         if row["disabled_at"] is not None:
             return None
+        if row["detail"] is not None:
+            return form.event(_event(row)) if isinstance(form, EventFormat) else None
         with self._database.read() as connection:
             found = job_rows.fetch(connection, row["job_id"])
         if found is None or event_of(found["state"]) != row["event"]:
@@ -266,6 +274,17 @@ class Courier:
         with self._database.read() as connection:
             before = rows.attempts_of(connection, row["id"])
         return before[-1]["reason"] if before else None
+
+
+def _event(row: sa.RowMapping) -> Event:
+    return Event(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        about=row["job_id"],
+        name=row["event"],
+        at=row["created_at"],
+        detail=row["detail"],
+    )
 
 
 def _origin(url: str) -> str:

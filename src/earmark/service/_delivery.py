@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import sqlalchemy as sa
 
 from earmark.service._model import Job, JobState
+from earmark.settings import Settings
 from earmark.storage import deliveries as rows
+from earmark.storage import webhooks as webhook_rows
 
 __all__ = [
     "Attempt",
     "Delivery",
     "DeliveryState",
+    "Event",
+    "EventFormat",
     "Webhook",
     "WebhookFormat",
     "event_of",
     "new_webhook_secret",
     "note_delivery",
+    "note_event",
 ]
+
+_OF_EVENTS = "chime"  # the one dialect whose webhooks hear of more than the ends of jobs
 
 
 class WebhookFormat(Protocol):
@@ -74,6 +81,29 @@ class WebhookFormat(Protocol):
         """
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Something that happened and is no job's end; ``about`` is the id of the job or call.
+
+    ``detail`` (JSON) is what there is to be told, ``at`` when it happened (seconds since 1970).
+    """
+
+    id: str
+    tenant_id: str
+    about: str
+    name: str
+    at: float
+    detail: Mapping[str, Any]
+
+
+@runtime_checkable
+class EventFormat(Protocol):
+    """How a dialect's deliveries look that tell of an event, where it has such."""
+
+    def event(self, event: Event) -> bytes:
+        """What is sent, the same bytes whenever it is asked."""
+
+
 class DeliveryState(StrEnum):
     """Where a delivery stands."""
 
@@ -114,7 +144,10 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """A job's end that a webhook hears of; ``attempts`` are filled where one delivery is asked."""
+    """A job's end, or an event, that a webhook hears of; ``job_id`` is what it is about.
+
+    ``attempts`` are filled where one delivery is asked.
+    """
 
     id: str
     webhook_id: str
@@ -145,6 +178,37 @@ def note_delivery(
             job_id=row["id"],
             event=event_of(state),
             now=now,
+        )
+
+
+def note_event(
+    connection: sa.Connection,
+    settings: Settings,
+    *,
+    tenant_id: str,
+    about: str,
+    event: str,
+    detail: Mapping[str, Any],
+    now: float,
+) -> None:
+    """Note that the addresses of the settings have to hear of an event, where it takes place."""
+    for url in settings.chime_event_urls:
+        webhook_id = webhook_rows.ensure(
+            connection,
+            tenant_id=tenant_id,
+            dialect=_OF_EVENTS,
+            url=url,
+            new_secret=new_webhook_secret,
+            now=now,
+        )
+        rows.enqueue(
+            connection,
+            tenant_id=tenant_id,
+            webhook_id=webhook_id,
+            job_id=about,
+            event=event,
+            now=now,
+            detail=detail,
         )
 
 

@@ -35,8 +35,12 @@ def enqueue(
     job_id: str,
     event: str,
     now: float,
+    detail: Mapping[str, Any] | None = None,
 ) -> str | None:
-    """Note a delivery that is due at once; its id, or None when the webhook is deleted."""
+    """Note a delivery that is due at once; its id, or None when the webhook is deleted.
+
+    With ``detail`` it tells of an event, and not of a job's end.
+    """
     # Locked against deletion, which would break the reference.
     kept = sa.select(webhooks.c.id).filter_by(id=webhook_id)
     if connection.scalar(kept.with_for_update(read=True, key_share=True)) is None:
@@ -52,6 +56,7 @@ def enqueue(
             state="pending",
             next_at=now,
             created_at=now,
+            detail=sa.null() if detail is None else dict(detail),
         )
     )
     return delivery_id

@@ -1,0 +1,282 @@
+"""Calls: their sound arrives while they last, and jobs listen to it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO, TypeAlias
+
+import sqlalchemy as sa
+
+from earmark.errors import AudioTooLarge, Conflict, NotFound
+from earmark.service._call_sound import Leg, Piece, SoundFormat, measure
+from earmark.service._delivery import note_event
+from earmark.service._idempotency import earlier
+from earmark.service._intake import Intake, IntakeWriter
+from earmark.service._model import Caller, Idempotency, Scope
+from earmark.service._store import Store
+from earmark.storage import calls as rows
+from earmark.storage import jobs as job_rows
+from earmark.storage import voice_connectors as connector_rows
+
+__all__ = ["Call", "CallWriter", "Calls"]
+
+_BOTH = "both"
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """A call as it stands. Times are seconds since 1970 (UTC).
+
+    ``sound_s`` is how many seconds of each leg have come, in ``pieces`` pieces; ``heard_at`` when
+    the last one came.
+    """
+
+    id: str
+    tenant_id: str
+    connector: str
+    transaction_id: str
+    opened_at: float
+    heard_at: float
+    ended_at: float | None
+    sound_s: Mapping[Leg, float]
+    pieces: int
+
+
+CallWriter: TypeAlias = IntakeWriter[Call]
+
+
+class Calls:
+    """The calls of all tenants, known by connector and transaction; each sees only its own.
+
+    All methods raise `Forbidden` without the scope for jobs, and `NotFound` for a call that is
+    unknown, forgotten or not the caller's. A call without sound for ``call_idle_s`` has ended.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def open(self, caller: Caller, connector: str, transaction_id: str) -> tuple[Call, bool]:
+        """Begin a call, and whether it is new: again is no error while it lasts.
+
+        Raises `NotFound` for an unknown connector, `Conflict` for a call that has ended.
+        """
+        caller.require(Scope.JOBS)
+        now = time.time()
+        named = _named(caller, connector, transaction_id)
+        values = {"id": str(uuid.uuid4()), **named, "opened_at": now, "heard_at": now}
+        with self._store.database.write() as connection:
+            through = connector_rows.fetch(connection, connector, tenant_id=caller.tenant_id)
+            if through is None:
+                raise NotFound(f"There is no voice connector {connector!r}.")
+            new = rows.insert(connection, values)
+            call = self._found(connection, caller, connector, transaction_id)
+            _require_going(call)
+            if new:
+                note_event(
+                    connection,
+                    self._store.settings,
+                    tenant_id=call.tenant_id,
+                    about=call.id,
+                    event="call.opened",
+                    detail={
+                        "connector": connector,
+                        "transaction": transaction_id,
+                        "shown": through["details"],
+                    },
+                    now=now,
+                )
+        return call, new
+
+    def get(self, caller: Caller, connector: str, transaction_id: str) -> Call:
+        """One call."""
+        caller.require(Scope.JOBS)
+        with self._store.database.read() as connection:
+            return self._found(connection, caller, connector, transaction_id)
+
+    def by_id(self, call_id: str) -> Call:
+        """The call that a job listens to."""
+        with self._store.database.read() as connection:
+            row = rows.fetch(connection, id=call_id)
+            if row is None:
+                raise NotFound("The call is over, and its sound is not kept any more.")
+            return self._call(connection, row)
+
+    def append(
+        self,
+        caller: Caller,
+        connector: str,
+        transaction_id: str,
+        *,
+        leg: Leg | None,
+        sound_format: SoundFormat | None = None,
+        announced: int | None = None,
+        promise: Callable[[str], Idempotency | None] = lambda _: None,
+    ) -> CallWriter:
+        """Begin a piece of sound, which follows what has come before; `CallWriter.commit` adds it.
+
+        ``leg`` None: of both legs, the caller in channel 0 and the callee in channel 1. Without
+        ``sound_format`` it is in a container. ``promise`` makes of the SHA-256 (hex) of what came
+        what says that it counts once.
+
+        Raises `Conflict` when the call has ended, `MediaTooLarge`, `DiskFull`; the writer's commit
+        what `measure` raises, `Conflict`, `AudioTooLarge`, and `IdempotencyConflict`.
+        """
+        call = self.get(caller, connector, transaction_id)
+        _require_going(call)
+
+        def finish(intake: Intake) -> Call:
+            intake.commit()
+            kept = False
+            try:
+                piece = Piece(open=self._opener(intake.path), format=sound_format, leg=leg)
+                seconds = measure(piece, intake.size, self._store.settings)
+                values = {
+                    "leg": leg or _BOTH,
+                    "format": sound_format.row() if sound_format else {},
+                    "size": intake.size,
+                    "duration_s": seconds,
+                    "blob": intake.path,
+                }
+                kept = self._add(call, values, promise(intake.sha256))
+            finally:
+                if not kept:
+                    self._store.blobs.delete(intake.path)
+            return self.get(caller, connector, transaction_id)
+
+        intake = Intake(
+            self._store,
+            f"calls/{caller.tenant_id}/{call.id}/{uuid.uuid4().hex}",
+            what="The piece of sound",
+            limit=self._store.settings.max_upload_bytes,
+            announced=announced,
+        )
+        return IntakeWriter(intake, finish)
+
+    def end(
+        self,
+        caller: Caller,
+        connector: str,
+        transaction_id: str,
+        *,
+        idempotency: Idempotency | None = None,
+    ) -> Call:
+        """End a call; again is no error. Jobs make do with what has come."""
+        caller.require(Scope.JOBS)
+        with self._store.database.write() as connection:
+            call = self._found(connection, caller, connector, transaction_id, lock=True)
+            earlier(connection, caller.tenant_id, idempotency, call.id)
+            if call.ended_at is None:
+                rows.update(connection, call.id, {"ended_at": time.time()})
+                _wake(connection, call.id, None)
+            return self._found(connection, caller, connector, transaction_id)
+
+    def pieces(self, call: Call, leg: Leg) -> list[Piece]:
+        """The sound of one leg, in order."""
+        with self._store.database.read() as connection:
+            found = rows.pieces(connection, call.id, (leg, _BOTH))
+        return [
+            Piece(
+                open=self._opener(row["blob"]),
+                format=SoundFormat.of(row["format"]),
+                leg=None if row["leg"] == _BOTH else leg,
+            )
+            for row in found
+        ]
+
+    def sweep(self, now: float) -> int:
+        """End calls that are idle at ``now``, forget those over their time; how many of these."""
+        settings = self._store.settings
+        with self._store.database.write() as connection:
+            for call_id in rows.end_idle(connection, now - settings.call_idle_s, now):
+                _wake(connection, call_id, None)
+        swept = 0
+        while True:
+            with self._store.database.write() as connection:
+                over = rows.due(connection, now - settings.call_retention_s, _AT_ONCE)
+                blobs = rows.blobs(connection, over)
+                rows.delete(connection, over)
+            self._store.blobs.delete(*blobs)
+            swept += len(over)
+            if len(over) < _AT_ONCE:
+                return swept
+
+    def _add(self, call: Call, values: Mapping[str, object], promise: Idempotency | None) -> bool:
+        """Note a piece of sound and wake who waits for it; False: it has come before."""
+        now = time.time()
+        with self._store.database.write() as connection:
+            row = rows.fetch(connection, lock=True, id=call.id)
+            if row is None:
+                raise NotFound(f"There is no call {call.transaction_id!r}.")
+            if earlier(connection, call.tenant_id, promise, call.id) is not None:
+                return False
+            _require_going(self._call(connection, row))
+            rows.add_sound(connection, call.id, {**values, "created_at": now})
+            rows.update(connection, call.id, {"heard_at": now})
+            sound_s, _ = _sound(connection, call.id)
+            if max(sound_s.values()) > self._store.settings.max_duration_s:
+                raise AudioTooLarge(
+                    f"A call has at most {self._store.settings.max_duration_s:g} s of sound:"
+                    " raise EARMARK_MAX_DURATION_S for longer ones."
+                )
+            _wake(connection, call.id, sound_s)
+        return True
+
+    def _found(
+        self,
+        connection: sa.Connection,
+        caller: Caller,
+        connector: str,
+        transaction_id: str,
+        *,
+        lock: bool = False,
+    ) -> Call:
+        named = _named(caller, connector, transaction_id)
+        row = rows.fetch(connection, lock=lock, **named)
+        if row is None:
+            raise NotFound(f"There is no call {transaction_id!r} of the connector {connector!r}.")
+        return self._call(connection, row)
+
+    def _call(self, connection: sa.Connection, row: sa.RowMapping) -> Call:
+        sound_s, pieces = _sound(connection, row["id"])
+        idle_at = row["heard_at"] + self._store.settings.call_idle_s
+        ended_at = row["ended_at"] or (idle_at if idle_at <= time.time() else None)
+        return Call(**{**row, "ended_at": ended_at}, sound_s=sound_s, pieces=pieces)
+
+    def _opener(self, blob: str) -> Callable[[], BinaryIO]:
+        return partial(self._store.blobs.open_file, blob)
+
+
+def _named(caller: Caller, connector: str, transaction_id: str) -> dict[str, str]:
+    return {
+        "tenant_id": caller.tenant_id,
+        "connector": connector,
+        "transaction_id": transaction_id,
+    }
+
+
+def _sound(connection: sa.Connection, call_id: str) -> tuple[dict[Leg, float], int]:
+    """Seconds of each leg, and how many pieces there are in all."""
+    found = rows.seconds(connection, call_id)
+    _, both_s = found.get(_BOTH, (0, 0.0))
+    sound_s = {leg: found.get(leg.value, (0, 0.0))[1] + both_s for leg in Leg}
+    return sound_s, sum(count for count, _ in found.values())
+
+
+def _wake(connection: sa.Connection, call_id: str, sound_s: Mapping[Leg, float] | None) -> None:
+    """Let the jobs go on that have waited for as much sound, or all when the call is over."""
+    for job in rows.jobs_waiting(connection, call_id):
+        needed_s = (job["findings"] or {}).get("look_at_s", 0.0)
+        if sound_s is None or sound_s[Leg(job["render"]["leg"])] >= needed_s:
+            job_rows.update(connection, job["id"], {"not_before": 0.0})
+
+
+def _require_going(call: Call) -> None:
+    if call.ended_at is not None:
+        raise Conflict(
+            f"The call {call.transaction_id!r} has ended: open another, by a name of its own."
+        )
