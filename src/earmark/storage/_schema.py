@@ -360,6 +360,24 @@ job_voiceprints = sa.Table(
     sa.Index(None, "tenant_id", "model"),
 )
 
+# Whom identifications took the voices of a recording for.
+job_matches = sa.Table(
+    "job_matches",
+    metadata,
+    sa.Column("job_id", _Id, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("speaker", sa.String(64), primary_key=True),  # the label in the result
+    sa.Column(
+        "speaker_id",
+        _Id,
+        sa.ForeignKey("speakers.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("cosine", sa.Double, nullable=False),
+    sa.Column("llr", sa.Double, nullable=False),
+    sa.Column("probability", sa.Double, nullable=False),
+)
+
 # Append-only, which triggers see to; each entry holds the hash of the one before it, per tenant.
 audit = sa.Table(
     "audit",
