@@ -13,7 +13,7 @@ from earmark.dialects.deepaffects._people import People
 from earmark.dialects.deepaffects._recordings import at_hand, receive, receive_order
 from earmark.dialects.deepaffects._render import Enrollment
 from earmark.dialects.deepaffects._requests import EnrollRequest, read_speaker_id
-from earmark.errors import InvalidInput, NotFound, SpeechError, TooLittleSpeech
+from earmark.errors import ConsentRequired, InvalidInput, NotFound, SpeechError, TooLittleSpeech
 from earmark.service import Caller, Media, Service, standing_consent
 
 __all__ = ["enrolment_routes"]
@@ -72,17 +72,24 @@ def _enroll(
     people = People(service, caller)
     with at_hand(service, caller, asked, media) as recording:
         speaker = people.ensure(asked.speaker_id)
+        consent = standing_consent(service.settings, asked.speaker_id)
         try:
             enrolled = service.enrolment.enroll(
                 caller,
                 speaker.id,
                 recording,
-                consent=standing_consent(service.settings, asked.speaker_id),
+                # What somebody has withdrawn stands above what is declared for everybody.
+                consent=consent if speaker.withdrawn_at is None else None,
                 needed_s=LEAST_S,
             )
         except TooLittleSpeech as error:  # the vendor's words, as they are spelt
             raise InvalidInput(
                 f"Error in enroll: Insufficent speech content in audio: {error}"
+            ) from error
+        except ConsentRequired as error:
+            raise ConsentRequired(
+                f"Error in enroll: {error} No request to this API can carry one: its operator may"
+                " declare a standing consent (EARMARK_STANDING_CONSENT)."
             ) from error
         except SpeechError as error:
             raise InvalidInput(f"Error in enroll: {error}") from error

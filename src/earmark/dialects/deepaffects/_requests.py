@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -30,7 +30,7 @@ __all__ = [
 _SPEAKER_ID: Final = r"^[a-zA-Z0-9_]{1,200}$"
 
 SpeakerId = Annotated[str, Field(pattern=_SPEAKER_ID)]
-Count = Annotated[int, Field(ge=-1, le=2**31 - 1)]
+Count = Literal[-1] | Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class _Request(BaseModel):
