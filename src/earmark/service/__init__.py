@@ -13,14 +13,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from earmark.service._addresses import AddressRules as AddressRules
     from earmark.service._analyst import Analyst as Analyst
+    from earmark.service._audit import Audit as Audit
+    from earmark.service._audit import AuditEntry as AuditEntry
+    from earmark.service._audit import Verification as Verification
+    from earmark.service._call_sound import Encoding as Encoding
+    from earmark.service._call_sound import Leg as Leg
+    from earmark.service._call_sound import SoundFormat as SoundFormat
+    from earmark.service._calls import Call as Call
+    from earmark.service._calls import Calls as Calls
+    from earmark.service._calls import CallWriter as CallWriter
+    from earmark.service._consents import standing_consent as standing_consent
     from earmark.service._courier import Courier as Courier
     from earmark.service._delivery import Attempt as Attempt
     from earmark.service._delivery import Delivery as Delivery
     from earmark.service._delivery import DeliveryState as DeliveryState
+    from earmark.service._delivery import Event as Event
     from earmark.service._delivery import Webhook as Webhook
     from earmark.service._delivery import WebhookFormat as WebhookFormat
     from earmark.service._delivery import event_of as event_of
     from earmark.service._fetch import fetch as fetch
+    from earmark.service._galleries import Galleries as Galleries
     from earmark.service._identification import Comparison as Comparison
     from earmark.service._identification import Identification as Identification
     from earmark.service._identification import NamedSpeaker as NamedSpeaker
@@ -62,24 +74,38 @@ if TYPE_CHECKING:
     from earmark.service._people import Speaker as Speaker
     from earmark.service._people import StoredVoiceprint as StoredVoiceprint
     from earmark.service._queue import Queue as Queue
+    from earmark.service._receipts import Receipts as Receipts
     from earmark.service._service import Service as Service
+    from earmark.service._speakers import Speakers as Speakers
     from earmark.service._store import Store as Store
     from earmark.service._sweeper import Sweeper as Sweeper
+    from earmark.service._tags import MAX_TAGS as MAX_TAGS
+    from earmark.service._tags import Tags as Tags
     from earmark.service._tenants import UNCHANGED as UNCHANGED
     from earmark.service._tenants import Tenant as Tenant
     from earmark.service._tenants import Tenants as Tenants
     from earmark.service._token import generate_token as generate_token
     from earmark.service._uploads import Upload as Upload
     from earmark.service._uploads import Uploads as Uploads
+    from earmark.service._voice_connectors import VoiceConnector as VoiceConnector
+    from earmark.service._voice_connectors import VoiceConnectors as VoiceConnectors
     from earmark.service._webhooks import Webhooks as Webhooks
     from earmark.service._worker import Worker as Worker
 
 _HOMES = {
     "_addresses": ("AddressRules",),
     "_analyst": ("Analyst",),
+    "_audit": ("Audit", "AuditEntry", "Verification"),
+    "_call_sound": ("Encoding", "Leg", "SoundFormat"),
+    "_calls": ("Call", "CallWriter", "Calls"),
+    "_consents": ("standing_consent",),
     "_courier": ("Courier",),
-    "_delivery": ("Attempt", "Delivery", "DeliveryState", "Webhook", "WebhookFormat", "event_of"),
+    "_delivery": (
+        *("Attempt", "Delivery", "DeliveryState", "Event", "Webhook", "WebhookFormat"),
+        "event_of",
+    ),
     "_fetch": ("fetch",),
+    "_galleries": ("Galleries",),
     "_identification": ("Comparison", "Identification", "NamedSpeaker", "Voice", "Voices"),
     "_jobs": ("Jobs",),
     "_keys": ("Key", "Keys", "NewKey"),
@@ -98,12 +124,16 @@ _HOMES = {
         *("Sample", "Speaker", "StoredVoiceprint"),
     ),
     "_queue": ("Queue",),
+    "_receipts": ("Receipts",),
     "_service": ("Service",),
+    "_speakers": ("Speakers",),
     "_store": ("Store",),
     "_sweeper": ("Sweeper",),
+    "_tags": ("MAX_TAGS", "Tags"),
     "_tenants": ("UNCHANGED", "Tenant", "Tenants"),
     "_token": ("generate_token",),
     "_uploads": ("Upload", "Uploads"),
+    "_voice_connectors": ("VoiceConnector", "VoiceConnectors"),
     "_webhooks": ("Webhooks",),
     "_worker": ("Worker",),
 }

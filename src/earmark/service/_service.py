@@ -6,15 +6,22 @@ from functools import cached_property
 from typing import Self
 
 from earmark.service._analyst import Analyst
+from earmark.service._audit import Audit
+from earmark.service._calls import Calls
+from earmark.service._galleries import Galleries
 from earmark.service._http import Http
 from earmark.service._jobs import Jobs
 from earmark.service._keys import Keys
 from earmark.service._limits import RateLimits
 from earmark.service._links import Links
 from earmark.service._media import MediaLibrary
+from earmark.service._receipts import Receipts
+from earmark.service._speakers import Speakers
 from earmark.service._store import Store
+from earmark.service._tags import Tags
 from earmark.service._tenants import Tenants
 from earmark.service._uploads import Uploads
+from earmark.service._voice_connectors import VoiceConnectors
 from earmark.service._webhooks import Webhooks
 from earmark.settings import Settings
 
@@ -35,7 +42,14 @@ class Service:
         self.uploads = Uploads(store)
         self.jobs = Jobs(store)
         self.webhooks = Webhooks(store)
+        self.calls = Calls(store)
+        self.tags = Tags(store)
+        self.voice_connectors = VoiceConnectors(store)
         self.analyst = Analyst(store)
+        self.galleries = Galleries(store)
+        self.speakers = Speakers(store)
+        self.audit = Audit(store)
+        self.receipts = Receipts(store)
 
     @cached_property
     def http(self) -> Http:

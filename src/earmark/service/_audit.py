@@ -1,0 +1,193 @@
+"""The audit log: every enrolment, search, export and erasure, in a chain of hashes per tenant.
+
+The hash of an entry is the SHA-256 (hex) of the hash before it, a line feed, and the entry as JSON:
+``tenant``, ``seq``, ``at``, ``actor``, ``action``, ``subject`` and ``details`` (which is the JSON
+text of the details), keys sorted, without spaces. Who alters or removes an entry breaks the chain
+from there on; who rewrites the chain to its end contradicts the receipts signed since, and any
+hash that was noted elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from earmark.errors import InvalidOption
+from earmark.service._model import Caller, Page, Scope
+from earmark.service._store import Store
+from earmark.storage import audit as rows
+
+__all__ = ["Audit", "AuditEntry", "Verification", "actor_of", "canonical_json", "note"]
+
+_AT_ONCE = 1000
+_NOBODY = "anonymous"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditEntry:
+    """One entry; ``seq`` counts from 1 without gaps. ``hash`` and ``previous`` are in hex."""
+
+    seq: int
+    at: float
+    actor: str
+    action: str
+    subject: str | None
+    details: Mapping[str, Any]
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """What walking the chain came to: how many entries, and number and hash of the last.
+
+    ``broken`` is the number of the first entry that does not fit, None when all do; ``reason``
+    says what is wrong with it.
+    """
+
+    entries: int
+    seq: int
+    hash: str
+    broken: int | None
+    reason: str | None
+
+
+def actor_of(caller: Caller) -> str:
+    """Who acts, as the log names them: the id of their key."""
+    return caller.key_id or _NOBODY
+
+
+def note(
+    connection: sa.Connection,
+    tenant_id: str,
+    actor: str,
+    action: str,
+    subject: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> AuditEntry:
+    """Add an entry, which stands if the transaction does.
+
+    To be called last in a transaction: until its end nobody else of the tenant adds one.
+    ``details`` hold ids and numbers, never a name or a voiceprint.
+    """
+    last = rows.head(connection, tenant_id, lock=True)
+    values: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "seq": last["seq"] + 1,
+        "at": time.time(),
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "details": canonical_json(details or {}),
+        "previous": last["hash"],
+    }
+    values["hash"] = _hash(values)
+    rows.append(connection, values)
+    return _entry(values)
+
+
+class Audit:
+    """The log of all tenants; every method but `note` sees only the caller's part."""
+
+    note = staticmethod(note)
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def list(
+        self,
+        caller: Caller,
+        *,
+        subject: str | None = None,
+        action: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[AuditEntry]:
+        """Entries, newest first, about one subject or of one action if these are given.
+
+        Raises `InvalidOption` for a cursor that is none.
+        """
+        caller.require(Scope.GALLERIES)
+        given = {"subject": subject, "action": action}
+        same: dict[str, object] = {k: v for k, v in given.items() if v is not None}
+        same["tenant_id"] = caller.tenant_id
+        before = None if cursor is None else _read_cursor(cursor)
+        with self._store.database.read() as connection:
+            found = rows.listing(connection, same=same, before=before, limit=limit + 1)
+            total = rows.count(connection, same)
+        more = len(found) > limit
+        items = tuple(map(_entry, found[:limit]))
+        return Page(items=items, cursor=str(items[-1].seq) if more else None, total=total)
+
+    def verify(self, caller: Caller) -> Verification:
+        """Walk the caller's chain from its beginning, and compare its end with what was noted."""
+        caller.require(Scope.GALLERIES)
+        seq, last, entries = 0, rows.NO_HASH, 0
+        while True:
+            with self._store.database.read() as connection:
+                head = rows.head(connection, caller.tenant_id)
+                found = rows.after(connection, caller.tenant_id, seq, _AT_ONCE)
+            for row in found:
+                if (reason := _fault(row, seq + 1, last)) is not None:
+                    return _verification(entries, seq, last, seq + 1, reason)
+                seq, last, entries = row["seq"], row["hash"], entries + 1
+            if len(found) < _AT_ONCE:
+                break
+        if (head["seq"], head["hash"]) != (seq, last):
+            reason = f"the log ends at entry {seq}, and {head['seq']} were written"
+            return _verification(entries, seq, last, seq + 1, reason)
+        return _verification(entries, seq, last, None, None)
+
+
+def canonical_json(value: Any) -> str:
+    """The one way in which a value is written before it is hashed or signed."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def _hash(values: Mapping[str, Any] | sa.RowMapping) -> str:
+    names = ("seq", "at", "actor", "action", "subject", "details")
+    entry = {"tenant": values["tenant_id"], **{name: values[name] for name in names}}
+    return hashlib.sha256(f"{values['previous']}\n{canonical_json(entry)}".encode()).hexdigest()
+
+
+def _fault(row: sa.RowMapping, seq: int, previous: str) -> str | None:
+    if row["seq"] != seq:
+        return f"entry {seq} is missing"
+    if row["previous"] != previous:
+        return f"entry {seq} does not follow the one before it"
+    if row["hash"] != _hash(row):
+        return f"entry {seq} was altered"
+    return None
+
+
+def _verification(
+    entries: int, seq: int, last: str, broken: int | None, reason: str | None
+) -> Verification:
+    return Verification(entries=entries, seq=seq, hash=last, broken=broken, reason=reason)
+
+
+def _entry(row: Mapping[str, Any] | sa.RowMapping) -> AuditEntry:
+    return AuditEntry(
+        seq=row["seq"],
+        at=row["at"],
+        actor=row["actor"],
+        action=row["action"],
+        subject=row["subject"],
+        details=json.loads(row["details"]),
+        previous=row["previous"],
+        hash=row["hash"],
+    )
+
+
+def _read_cursor(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidOption(f"{cursor!r} is no cursor: take it from the page before.")
+    return int(cursor)

@@ -1,0 +1,224 @@
+"""Speakers: enrolled people, and all that is done with them but to enrol and to find them."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from earmark.errors import Conflict, InvalidOption, NotFound
+from earmark.service._audit import actor_of
+from earmark.service._consents import SpeakerConsents, give_consent, touch_speaker
+from earmark.service._erasure import Erasure
+from earmark.service._idempotency import earlier
+from earmark.service._model import Caller, Idempotency, Page, Scope
+from earmark.service._paging import page_of, read_cursor
+from earmark.service._people import NewConsent, Receipt, Speaker
+from earmark.service._people_rows import speaker_of
+from earmark.service._speaker_part import SpeakerPart, found_speaker, no_speaker
+from earmark.service._store import Store
+from earmark.service._text import checked_details, checked_name
+from earmark.settings import Settings
+from earmark.storage import galleries as gallery_rows
+from earmark.storage import speakers as rows
+
+__all__ = ["Speakers"]
+
+
+class SpeakerRecords(SpeakerPart):
+    """Made, found, changed and erased."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._erasure = Erasure(store)
+
+    def create(
+        self,
+        caller: Caller,
+        gallery_id: str,
+        *,
+        name: str,
+        key: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        consent: NewConsent | None = None,
+        expires_at: float | None = None,
+        speaker_id: str | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Speaker:
+        """Note somebody in a gallery, with their consent if it is known; nothing is enrolled yet.
+
+        ``key`` is unique in the gallery, where a dialect's names are. They expire at
+        ``expires_at`` whatever comes, or as the settings say after their last match; never later.
+        Raises `NotFound` for the gallery, `Conflict` when the key is taken, `InvalidOption`, and
+        `IdempotencyConflict`.
+        """
+        caller.require(Scope.GALLERIES)
+        now = time.time()
+        latest = now + self._store.settings.speaker_expiry_s
+        speaker_id = speaker_id or str(uuid.uuid4())
+        values = {
+            "id": speaker_id,
+            "tenant_id": caller.tenant_id,
+            "gallery_id": gallery_id,
+            "key": None if key is None else checked_name(key, "A speaker's key"),
+            "name": checked_name(name, "A speaker's name"),
+            "details": checked_details(details),
+            "expires_at": _checked_expiry(self._store.settings, expires_at, now, latest),
+            "expiry_fixed": expires_at is not None,
+            "created_at": now,
+            "updated_at": now,
+        }
+        if key is not None:
+            self._clear(caller, gallery_id, key, now)
+        with self._store.database.write() as connection:
+            if gallery_rows.fetch(connection, gallery_id, tenant_id=caller.tenant_id) is None:
+                raise NotFound(f"There is no gallery {gallery_id!r}.")
+            known = earlier(connection, caller.tenant_id, idempotency, speaker_id)
+            if known is not None:
+                return found_speaker(connection, caller, known)
+            if not rows.insert(connection, values):
+                raise Conflict(
+                    f"There is a speaker {key or speaker_id!r} in this gallery already: take"
+                    " another name, or use that one."
+                )
+            speaker = found_speaker(connection, caller, speaker_id)
+            self._note(connection, caller, "speaker.create", speaker_id, gallery=gallery_id)
+            if consent is not None:
+                given = give_consent(connection, speaker, consent)
+                self._note(connection, caller, "consent.give", speaker_id, consent=given.id)
+        return speaker
+
+    def ensure(self, caller: Caller, gallery_id: str, *, key: str, name: str) -> Speaker:
+        """The gallery's speaker with this key, made when there is none. Raises as `create`."""
+        try:
+            return self.by_key(caller, gallery_id, key)
+        except NotFound:
+            try:
+                return self.create(caller, gallery_id, name=name, key=key)
+            except Conflict:  # a rival was first
+                return self.by_key(caller, gallery_id, key)
+
+    def get(
+        self,
+        caller: Caller,
+        speaker_id: str,
+        *,
+        gallery_id: str | None = None,
+        dialect: str | None = None,
+    ) -> Speaker:
+        """One speaker, of this gallery and dialect if they are given. Raises `NotFound`."""
+        caller.require(Scope.GALLERIES)
+        with self._store.database.read() as connection:
+            return found_speaker(
+                connection, caller, speaker_id, gallery_id=gallery_id, dialect=dialect
+            )
+
+    def by_key(self, caller: Caller, gallery_id: str, key: str) -> Speaker:
+        """The gallery's speaker with this key. Raises `NotFound`."""
+        caller.require(Scope.GALLERIES)
+        with self._store.database.read() as connection:
+            row = rows.by_key(connection, gallery_id, key)
+        foreign = row is None or row["tenant_id"] != caller.tenant_id
+        if row is None or foreign or row["expires_at"] <= time.time():
+            raise no_speaker(key)
+        return speaker_of(row)
+
+    def list(
+        self,
+        caller: Caller,
+        gallery_id: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        search: str | None = None,
+    ) -> Page[Speaker]:
+        """A gallery's speakers, newest first; those whose name holds ``search`` if it is given.
+
+        Raises `NotFound` for the gallery, `InvalidOption` for a cursor that is none.
+        """
+        caller.require(Scope.GALLERIES)
+        before, now = read_cursor(cursor), time.time()
+        with self._store.database.read() as connection:
+            if gallery_rows.fetch(connection, gallery_id, tenant_id=caller.tenant_id) is None:
+                raise NotFound(f"There is no gallery {gallery_id!r}.")
+            found = rows.listing(
+                connection, gallery_id, now=now, search=search, before=before, limit=limit + 1
+            )
+            total = rows.count(connection, gallery_id, now=now, search=search)
+        return page_of([speaker_of(row) for row in found], limit, total)
+
+    def update(
+        self,
+        caller: Caller,
+        speaker_id: str,
+        *,
+        name: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        expires_at: float | None = None,
+    ) -> Speaker:
+        """Change what is given; a time to expire at stays whatever comes.
+
+        Raises `NotFound`, and `InvalidOption` for names, details and times that cannot be.
+        """
+        caller.require(Scope.GALLERIES)
+        now, settings = time.time(), self._store.settings
+        changes: dict[str, Any] = {}
+        if name is not None:
+            changes["name"] = checked_name(name, "A speaker's name")
+        if details is not None:
+            changes["details"] = checked_details(details)
+        with self._store.database.write() as connection:
+            speaker = found_speaker(connection, caller, speaker_id, lock=True)
+            if expires_at is not None:
+                latest = (speaker.matched_at or speaker.created_at) + settings.speaker_expiry_s
+                changes["expires_at"] = _checked_expiry(settings, expires_at, now, latest)
+                changes["expiry_fixed"] = True
+                touch_speaker(connection, speaker)
+            if changes:
+                rows.update(connection, speaker_id, {**changes, "updated_at": now})
+                changed = sorted(changes.keys() - {"expiry_fixed"})
+                self._note(connection, caller, "speaker.update", speaker_id, changed=changed)
+            return found_speaker(connection, caller, speaker_id)
+
+    def erase(self, caller: Caller, speaker_id: str) -> Receipt:
+        """Erase all that is kept of a speaker, and of those merged into them, for good.
+
+        Raises `NotFound`, also when it was done before: the receipt of then is in the list.
+        """
+        caller.require(Scope.GALLERIES)
+        return self._erasure.erase(caller.tenant_id, speaker_id, actor_of(caller))
+
+    def _clear(self, caller: Caller, gallery_id: str, key: str, now: float) -> None:
+        """Erase who has this key if they have expired and were not swept yet."""
+        with self._store.database.read() as connection:
+            row = rows.by_key(connection, gallery_id, key)
+        if row is not None and row["expires_at"] <= now and row["tenant_id"] == caller.tenant_id:
+            self._erasure.expire(caller.tenant_id, row["id"], now)
+
+    def sweep(self, now: float) -> int:
+        """Erase who has expired at ``now``; how many receipts that came to."""
+        return self._erasure.sweep(now)
+
+
+class Speakers(SpeakerRecords, SpeakerConsents):
+    """The speakers of all tenants; every method sees only the caller's.
+
+    Raises `Forbidden` without the scope, and `NotFound` for an unknown id, for any that is not the
+    caller's, and for one who has expired.
+    """
+
+
+def _checked_expiry(
+    settings: Settings, expires_at: float | None, now: float, latest: float
+) -> float:
+    if expires_at is None:
+        return latest
+    if not math.isfinite(expires_at) or not now < expires_at <= latest:
+        raise InvalidOption(
+            f"A speaker expires in the future, and {settings.speaker_expiry_s / 86400:g} days after"
+            " the enrolment or the last match at the latest (EARMARK_SPEAKER_EXPIRY_S): give a"
+            " time between."
+        )
+    return expires_at
