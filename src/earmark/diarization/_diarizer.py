@@ -127,6 +127,7 @@ class Diarizer:
         if again is None:
             return result
         again()
+        report.go_on()
         with opened() as audio:
             return self._read_voices(audio, result, report)
 

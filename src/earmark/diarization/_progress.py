@@ -30,17 +30,21 @@ OnProgress = Callable[[Progress], bool | None]
 class Reporter:
     """Keeps fractions from falling and turns a caller's False into `Canceled`.
 
-    What is reported here are the first ``share`` of all the work.
+    What is reported is the first ``share`` of all the work, and behind `go_on` the rest of it.
     """
 
     def __init__(self, on_progress: OnProgress | None, *, share: float = 1.0) -> None:
         self._on_progress = on_progress
-        self._share = share
+        self._begin, self._share = 0.0, share
         self._fraction = 0.0
+
+    def go_on(self) -> None:
+        """From now on what is reported is the rest of the work."""
+        self._begin, self._share = self._share, 1 - self._share
 
     def __call__(self, stage: str, fraction: float) -> None:
         """Report. Raises `Canceled` when the caller wants no more."""
-        self._fraction = min(1.0, max(self._fraction, fraction * self._share))
+        self._fraction = min(1.0, max(self._fraction, self._begin + fraction * self._share))
         if self._on_progress is None:
             return
         if self._on_progress(Progress(stage=stage, fraction=self._fraction)) is False:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import SAMPLE_RATE, Audio
+from earmark.errors import InvalidOption
 from earmark.models import ModelStore
 from earmark.settings import Settings, get_settings
 from earmark.voiceprints._network import EmbeddingNetwork, FilterBank, Sums, pool
@@ -135,8 +136,15 @@ class VoiceprintExtractor:
         in the quality. ``on_progress`` is told the share of what is to be read that has been.
         Memory does not grow with the recording's length.
 
-        Raises what reading the recording raises.
+        Raises `InvalidOption` for a span on a channel that ``audio`` has not, and what reading the
+        recording raises.
         """
+        for span in (span for own in spans.values() for span in own):
+            if span.channel not in audio.channels:
+                raise InvalidOption(
+                    f"There is speech on channel {span.channel}, but the recording was opened with"
+                    f" {audio.channels}: open it with the same channels again."
+                )
         windows = _plan(spans, audio.start_s)
         heard: dict[_Window, _Heard] = {}
         under_way: deque[tuple[_Window, Future[_Heard]]] = deque()
