@@ -11,19 +11,22 @@ PYTHON ?= python3
 ARGS ?=
 TESTERS ?= 3 # processes that run tests: more than two cores, since many wait for others
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --only-binary :all:
+PIP := $(BIN)/python -m pip
+INSTALL = $(PIP) install -qq --disable-pip-version-check --only-binary :all:
 BENCH_DIRS = $(or $(DIR),$(if $(EARMARK_EVAL_DIR),$(wildcard $(EARMARK_EVAL_DIR)/diarization/*),\
 	$(error Say what to measure: make bench DIR=folder-of-recordings-and-rttm)))
 LOCK := build/lock/bin/uv pip compile --quiet --universal --fork-strategy fewest \
 	--python-version 3.11 --only-binary :all: --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+# For what the client of DeepAffects pins, and what has no wheels for the Pythons of today.
+DEEPAFFECTS := grpcio\nprotobuf\npytube==9.2.3\n
 
 .PHONY: help setup demo serve models test test-slow lint format bench docs lock clean distclean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: .venv/.dev ## make .venv with everything pinned
+setup: .venv/.dev .venv/.deepaffects ## make .venv with everything pinned
 	@echo "Ready: .venv/bin/earmark"
 
 demo: .venv/.runtime ## who spoke when in a sample recording, beside the reference
@@ -36,7 +39,7 @@ models: .venv/.runtime ## fetch and build every model, also those that only test
 	@$(BIN)/earmark models pull \
 	  $$($(BIN)/python -c 'from earmark.models import catalogue; print(*catalogue().models)')
 
-test: .venv/.dev ## the whole fast suite (ARGS="-k rttm" to choose)
+test: .venv/.dev .venv/.deepaffects ## the whole fast suite (ARGS="-k rttm" to choose)
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
 test-slow: .venv/.dev ## the slow tier: 24 h file, memory curve
@@ -65,6 +68,8 @@ lock: ## renew requirements/ from pyproject.toml (ARGS=--upgrade for new version
 	@$(LOCK) $(ARGS) pyproject.toml --group dev -o requirements/dev.txt
 	@$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
+	@$(LOCK) --group deepaffects -c requirements/dev.txt --overrides <(printf '$(DEEPAFFECTS)') \
+	  -o requirements/deepaffects.txt
 
 clean: ## remove what was built and all caches
 	@rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -88,4 +93,11 @@ $(BIN)/python:
 .venv/.dev: requirements/dev.txt .venv/.runtime
 	@echo "Installing the pinned development tools into .venv (119 MB more, once) ..."
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/.deepaffects: PIP += --python .venv/deepaffects
+.venv/.deepaffects: requirements/deepaffects.txt | $(BIN)/python
+	@echo "Installing DeepAffects' client into .venv/deepaffects, for the tests (15 MB, once) ..."
+	@$(BIN)/python -m venv --without-pip .venv/deepaffects
+	@$(INSTALL) --no-deps --require-hashes -r $<
 	@touch $@

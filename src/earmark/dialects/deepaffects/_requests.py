@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from earmark.errors import InvalidInput
@@ -29,8 +29,15 @@ __all__ = [
 
 _SPEAKER_ID: Final = r"^[a-zA-Z0-9_]{1,200}$"
 
+
+def _some(count: int) -> int:
+    if count == 0:
+        raise ValueError("somebody speaks: give -1 when it is not known how many")
+    return count
+
+
 SpeakerId = Annotated[str, Field(pattern=_SPEAKER_ID)]
-Count = Literal[-1] | Annotated[int, Field(ge=1, le=2**31 - 1)]
+Count = Annotated[int, Field(ge=-1, le=2**31 - 1), AfterValidator(_some)]
 
 
 class _Request(BaseModel):
