@@ -14,6 +14,7 @@ from earmark.diarization import Diarization
 from earmark.errors import NotFound, VoiceprintError
 from earmark.service._identification import Comparison, Voices, identify_speakers
 from earmark.service._model import Caller, IdentifyOptions, Job, JobKind, Scope
+from earmark.storage import job_voiceprints
 from earmark.voiceprints import Voiceprint, require_model
 
 if TYPE_CHECKING:
@@ -118,8 +119,6 @@ class Conclusions:
             }
             for speaker, voiceprint in diarization.voiceprints.items()
         ]
-        from earmark.storage import job_voiceprints
-
         with self._store.database.write() as connection:
             job_voiceprints.replace(connection, job.id, sealed)
 

@@ -18,6 +18,7 @@ from earmark.service._delivery import note_delivery
 from earmark.service._model import Job, JobError, JobState, Media
 from earmark.service._rows import job_of
 from earmark.service._store import Store
+from earmark.storage import calls
 from earmark.storage import jobs as rows
 from earmark.storage import media as media_rows
 
@@ -99,8 +100,6 @@ class Queue:
         ``heard`` is how many pieces of sound of its call the job has heard: if there are more, or
         the call has ended, it is its turn at once.
         """
-        from earmark.storage import calls
-
         now = time.time()
         values = {
             "state": JobState.QUEUED,

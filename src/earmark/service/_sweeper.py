@@ -10,7 +10,7 @@ from earmark.errors import EarmarkError
 from earmark.service._jobs import throw_away
 from earmark.service._model import JobState
 from earmark.service._service import Service
-from earmark.storage import idempotency, jobs, sweep_orphans
+from earmark.storage import idempotency, job_voiceprints, jobs, sweep_orphans
 
 __all__ = ["Sweeper", "sweep"]
 
@@ -80,8 +80,6 @@ def _sweep_jobs(service: Service, now: float) -> int:
                 values = {"state": JobState.EXPIRED, "result_blob": None, "updated_at": now}
                 none = dict.fromkeys(("media_id", "cache_key", "sealed_blob", "findings"))
                 jobs.update(connection, row["id"], {**values, **none})
-                from earmark.storage import job_voiceprints
-
                 job_voiceprints.replace(connection, row["id"], [])
     throw_away(service.store, found)
     return len(found)
