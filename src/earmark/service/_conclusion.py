@@ -12,7 +12,12 @@ import numpy as np
 
 from earmark.diarization import Diarization
 from earmark.errors import NotFound, VoiceprintError
-from earmark.service._identification import Comparison, Voices, identify_speakers
+from earmark.service._identification import (
+    Comparison,
+    Identification,
+    Voices,
+    identify_speakers,
+)
 from earmark.service._model import Caller, IdentifyOptions, Job, JobKind, Scope
 from earmark.storage import job_voiceprints
 from earmark.voiceprints import Voiceprint, require_model
@@ -96,7 +101,25 @@ class Conclusions:
             job.options.identify or IdentifyOptions(),
             sent=[(each["label"], print_) for each, print_ in zip(sent, prints, strict=True)],
         )
+        self._note_matches(job, identification)
         return identification.to_json(frame_confidence=job.options.frame_confidence)
+
+    def _note_matches(self, job: Job, identification: Identification) -> None:
+        """Note whom of a gallery the speakers were taken for, so that these are found there."""
+        matched = [
+            {
+                "job_id": job.id,
+                "speaker": each.speaker,
+                "speaker_id": match.speaker_id,
+                "cosine": match.cosine,
+                "llr": match.llr,
+                "probability": match.probability,
+            }
+            for each in identification.speakers
+            if (match := each.named.match) is not None and match.speaker_id is not None
+        ]
+        with self._store.database.write() as connection:
+            job_voiceprints.replace_matches(connection, job.id, matched)
 
     def _keep(self, job: Job, diarization: Diarization) -> None:
         """Keep the voices of a recording that is to be searchable, sealed with the job's key."""
