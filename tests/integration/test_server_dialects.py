@@ -19,6 +19,7 @@ SHAPES = {
     "/v1": {"requestId", "message"},
     "/v2": {"requestId", "message"},
     "/api/technology": {"type", "message", "detail"},
+    "/audio/generic/api": {"fault"},
 }
 
 

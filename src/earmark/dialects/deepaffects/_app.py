@@ -39,7 +39,7 @@ def mounts(service: Service) -> dict[str, FastAPI]:
         app.include_router(enrolment_routes(service, version))
         app.include_router(analysis_routes(service, version))
 
-    @app.api_route("/{path:path}", methods=_METHODS)
+    @app.api_route("/{path:path}", methods=_METHODS, response_model=None)
     def elsewhere(path: str) -> NoReturn:
         name = path.rpartition("/")[2]
         if name in _NOT_OFFERED:
