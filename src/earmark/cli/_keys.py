@@ -66,15 +66,34 @@ def create(
 
     with _keys() as keys:
         made = keys.create(tenant, [Scope(each) for each in scope or (_Scope.JOBS,)], name)
+        _, secret = keys.signing(made.id)
     if as_json:
-        typer.echo(_document(_as_json(made) | {"token": made.token}))
+        typer.echo(_document(_as_json(made) | {"token": made.token, "secret": secret}))
         return
     typer.echo(made.token)
     typer.echo(
         f"Key {made.id} of tenant {made.tenant} ({_scopes(made)}), for servers on {_database()}."
-        " It is kept nowhere: note it.",
+        " It is kept nowhere: note it.\n"
+        f"For boto3 (Amazon Chime SDK Voice): access key id {made.id}, secret access key {secret}"
+        f" (again by `earmark keys secret {made.id}`).",
         err=True,
     )
+
+
+@app.command("secret")
+def show_secret(
+    key_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The key's id, EK…, as `list` shows it.")
+    ],
+    as_json: _Json = False,
+) -> None:
+    """Print the pair that boto3 signs with, for the Amazon Chime SDK Voice dialect."""
+    with _keys() as keys:
+        _, secret = keys.signing(key_id)
+    if as_json:
+        typer.echo(_document({"id": key_id, "secret": secret}))
+        return
+    typer.echo(f"AWS_ACCESS_KEY_ID={key_id}\nAWS_SECRET_ACCESS_KEY={secret}")
 
 
 @app.command("list")

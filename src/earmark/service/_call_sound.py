@@ -132,7 +132,7 @@ def _measure_container(piece: Piece, settings: Settings) -> float:
     with piece.open() as file, open_isolated(file, channels="split", settings=settings) as audio:
         if piece.leg is None and len(audio.channels) != 2:
             raise _not_both(len(audio.channels))
-        return sum(block.shape[1] for block in audio) / SAMPLE_RATE
+        return float(sum(block.shape[1] for block in audio)) / SAMPLE_RATE
 
 
 def _joined(pieces: Iterable[Piece], leg: Leg, settings: Settings) -> Iterator[Float]:

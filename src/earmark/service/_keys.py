@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -77,6 +78,23 @@ class Keys:
         if row is None or row["revoked_at"] is not None:
             raise Unauthenticated("The key that this was made with is revoked: use another.")
         return Caller(tenant_id=row["tenant_id"], key_id=row["id"], scopes=_scopes(row["scopes"]))
+
+    def signing(self, key_id: str) -> tuple[Caller, str]:
+        """Who signs requests with this key, and the secret that goes with its id.
+
+        The secret is kept nowhere: it is a keyed hash of the id, and made again when needed. Raises
+        `Unauthenticated` for a key that is unknown or revoked.
+        """
+        with self._store.database.read() as connection:
+            row = rows.fetch(connection, key_id)
+        if row is None or row["revoked_at"] is not None:
+            raise Unauthenticated(
+                f"The key {key_id[:64]!r} is not known here or is revoked: `earmark keys list`"
+                " shows those there are."
+            )
+        caller = Caller(tenant_id=row["tenant_id"], key_id=row["id"], scopes=_scopes(row["scopes"]))
+        made = keyed_hash(self._store.secret, "signing", key_id.encode())
+        return caller, base64.urlsafe_b64encode(made).decode().rstrip("=")
 
     def anonymous(self) -> Caller | None:
         """Who asks without a key where the settings allow it; None where they do not."""
