@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     )
     rate_limit: str = Field(
         default="6000/minute",
-        description="Requests per key and route of the native API and the Phonexia dialect.",
+        description="Requests per key and route, in every API without a limit of its own below.",
     )
     rate_limit_storage: str = Field(
         default="memory://",
