@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import requests
 
@@ -21,10 +22,13 @@ from earmark.errors import Kind
 from earmark.service import JobError, Queue, Scope, Service
 from earmark.service._sweeper import sweep
 from earmark.settings import Settings
+from earmark.voiceprints import Voiceprint
 from server import Server, running
 
 DIARIZATION = "/api/technology/speaker-diarization"
 VOICE_ACTIVITY = "/api/technology/voice-activity-detection"
+EXTRACTION = "/api/technology/speaker-identification-voiceprint-extraction"
+COMPARISON = "/api/technology/speaker-identification-voiceprint-comparison"
 MAX_BYTES = 200_000
 
 HUM = make("wav-s16", 1.0)
@@ -110,7 +114,7 @@ def test_a_config_that_is_no_json(server: Server) -> None:
     assert refused(answer, 400, "request.invalid", "Invalid request.") == []
 
 
-@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY])
+@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY, EXTRACTION])
 @pytest.mark.parametrize(
     ("query", "location"),
     [
@@ -125,6 +129,77 @@ def test_a_query_that_cannot_be(
     server: Server, path: str, query: dict[str, str], location: list[str]
 ) -> None:
     assert [where for where, _ in not_valid(post(server, path, params=query))] == [location]
+
+
+def voiceprint(model: str = "earmark-1") -> str:
+    vector = np.linspace(-1, 1, 448, dtype=np.float32)
+    return Voiceprint(vector=vector, model=model, net_speech_s=9.0).to_base64()
+
+
+def compare(server: Server, **request: Any) -> requests.Response:
+    return requests.post(server.url + COMPARISON, timeout=60, **request)
+
+
+def test_voiceprints_that_cannot_be_compared(server: Server) -> None:
+    good, foreign = voiceprint(), voiceprint("xl-5.4.0")
+    sent = {"voiceprints_a": [good, foreign], "voiceprints_b": [good[:-8], good]}
+    details = refused(
+        compare(server, json=sent), 422, "request.validation-error", "Request validation error."
+    )
+    assert [(each["location"], each["type"]) for each in details] == [
+        (["body", "voiceprints_a", 1], "voiceprint.model"),
+        (["body", "voiceprints_b", 0], "voiceprint.invalid"),
+    ]
+    assert "xl-5.4.0" in details[0]["message"]
+    assert "damaged" in details[1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "entry"),
+    [
+        ([], ["x"], (["body", "voiceprints_a"], "too_short")),
+        (["x"] * 50_001, ["x"], (["body", "voiceprints_a"], "too_long")),
+        (["x"] * 1001, ["x"] * 1000, (["body"], "comparison.too-large")),
+        (["x"], None, (["body", "voiceprints_b"], "list_type")),
+    ],
+)
+def test_numbers_of_voiceprints_that_cannot_be(
+    server: Server, a: Any, b: Any, entry: tuple[list[str], str]
+) -> None:
+    answer = compare(server, json={"voiceprints_a": a, "voiceprints_b": b})
+    assert not_valid(answer) == [entry]
+
+
+def test_a_comparison_that_is_no_json(server: Server) -> None:
+    for request in ({"data": b"{"}, {"data": b""}, {"files": {"file": HUM}}):
+        assert refused(compare(server, **request), 400, "request.invalid", "Invalid request.") == []
+
+
+def test_a_comparison_that_is_too_long(server: Server) -> None:
+    address = urlsplit(server.url)
+    head = (
+        f"POST {COMPARISON} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        "Content-Length: 150000000\r\nContent-Type: application/json\r\n\r\n"
+    )
+    assert address.hostname
+    with socket.create_connection((address.hostname, address.port or 0), timeout=30) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_comparison_is_a_task_like_others(server: Server) -> None:
+    sent = {"voiceprints_a": [voiceprint()], "voiceprints_b": [voiceprint()] * 2}
+    once = {"Idempotency-Key": str(uuid.uuid4())}
+    answers = [compare(server, json=sent, headers=once) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json() == answers[1].json()
+    location = answers[0].headers["X-Location"]
+    assert location == answers[0].headers["Location"]
+    assert location == f"{COMPARISON}/{answers[0].json()['task']['task_id']}"
+    assert get(server, location).json()["task"]["state"] == "pending"
+    assert get(server, location, headers={"X-API-Key": server.new_key("others")}).status_code == 404
+    other = {**sent, "voiceprints_b": [voiceprint()]}
+    assert compare(server, json=other, headers=once).status_code == 409
 
 
 def test_two_limits_of_speakers_exclude_each_other(server: Server) -> None:
@@ -215,7 +290,7 @@ def test_too_many_requests(tmp_path: Path) -> None:
         assert post(strict, VOICE_ACTIVITY).status_code == 202
 
 
-@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY])
+@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY, EXTRACTION, COMPARISON])
 def test_methods_that_there_are_not(server: Server, path: str) -> None:
     task = f"{path}/{uuid.uuid4()}"
     wrong = [(path, each) for each in ("GET", "PUT", "DELETE", "PATCH")]
