@@ -10,30 +10,53 @@ from earmark.voiceprints._quality import Quality
 from earmark.voiceprints._voiceprint import DEFAULT_MODEL, Voiceprint, require_model
 
 if TYPE_CHECKING:
+    from earmark.voiceprints._assignment import Assignment, assign
+    from earmark.voiceprints._calibration import Calibration
     from earmark.voiceprints._extractor import SpeechSpan, VoiceprintExtractor
+    from earmark.voiceprints._fitting import Comparisons, fit_calibration, fit_to_site
+    from earmark.voiceprints._index import Hit, Index
     from earmark.voiceprints._network import EmbeddingNetwork, FilterBank, Sums, pool, unit
 
 __all__ = [
     "DEFAULT_MODEL",
+    "Assignment",
+    "Calibration",
+    "Comparisons",
     "EmbeddingNetwork",
     "FilterBank",
+    "Hit",
+    "Index",
     "Quality",
     "SpeechSpan",
     "Sums",
     "Voiceprint",
     "VoiceprintExtractor",
+    "assign",
     "best_matching",
+    "fit_calibration",
+    "fit_to_site",
     "pool",
     "require_model",
     "unit",
 ]
 
-_EXTRACTOR = ("SpeechSpan", "VoiceprintExtractor")
+_HOMES = {
+    "Assignment": "_assignment",
+    "Calibration": "_calibration",
+    "Comparisons": "_fitting",
+    "Hit": "_index",
+    "Index": "_index",
+    "SpeechSpan": "_extractor",
+    "VoiceprintExtractor": "_extractor",
+    "assign": "_assignment",
+    "fit_calibration": "_fitting",
+    "fit_to_site": "_fitting",
+}
 
 
 def __getattr__(name: str) -> object:
     # The networks need ONNX Runtime, which a result that is only read does not.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "_extractor" if name in _EXTRACTOR else "_network"
+    home = _HOMES.get(name, "_network")
     return getattr(import_module(f"{__name__}.{home}"), name)

@@ -1,0 +1,151 @@
+"""Calibrations from comparisons whose answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import InvalidInput
+from earmark.voiceprints._calibration import Calibration
+
+__all__ = ["Comparisons", "fit_calibration", "fit_to_site", "stranger_points"]
+
+Double = NDArray[np.float64]
+
+_RIDGE = 1e-6
+_LEAST_SAME = 30  # comparisons that a site's calibration needs ...
+_LEAST_OTHER = 100
+_LEAST_SPEAKERS = 10
+_TAIL = 10  # comparisons of strangers that a rate needs to be more than chance
+_RATES = tuple(10.0 ** (-step / 4) for step in range(1, 25))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Comparisons:
+    """Comparisons of two voiceprints each.
+
+    ``cosine``, whether it is the ``same`` person, and both sides' seconds of net speech, all [n];
+    ``weight`` [n] is what each counts among its kind.
+    """
+
+    cosine: Double
+    same: NDArray[np.bool_]
+    net_speech_a: Double
+    net_speech_b: Double
+    weight: Double
+
+    def llr(self, calibration: Calibration) -> Double:
+        """What ``calibration`` makes of them."""
+        return calibration.llr(self.cosine, self.net_speech_a, self.net_speech_b)
+
+
+def fit_calibration(
+    comparisons: Comparisons, *, half_s: float, provenance: Mapping[str, Any]
+) -> Calibration:
+    """A calibration of its own: logistic regression on cosine and clarity, at even odds."""
+    seconds = [comparisons.net_speech_a, comparisons.net_speech_b]
+    r = np.prod([np.sqrt(each / (each + half_s)) for each in seconds], axis=0)
+    powers = np.stack([np.ones_like(r), r, r * r], axis=1)
+    inputs = np.concatenate([powers * comparisons.cosine[:, None], powers], axis=1)
+    found = np.round(_logistic(inputs, comparisons.same, comparisons.weight), 4).tolist()
+    fitted = Calibration(
+        half_s=half_s,
+        slope=(found[0], found[1], found[2]),
+        offset=(found[3], found[4], found[5]),
+        strangers=((0.0, 1.0), (1.0, 0.5)),
+        provenance=provenance,
+    )
+    return replace(fitted, strangers=stranger_points(comparisons, fitted))
+
+
+def fit_to_site(
+    comparisons: Comparisons,
+    *,
+    speakers: int,
+    base: Calibration,
+    provenance: Mapping[str, Any],
+) -> Calibration:
+    """``base`` with its LLR scaled and shifted to fit a site's own comparisons.
+
+    How speech's length counts stays as it is: a site's trials are too few to tell. Raises
+    `InvalidInput` when they are too few for the rest, too, or cannot be told apart at all.
+    """
+    same = int(comparisons.same.sum())
+    other = len(comparisons.same) - same
+    for count, least, what in (
+        (speakers, _LEAST_SPEAKERS, "people"),
+        (same, _LEAST_SAME, "trials of the same person"),
+        (other, _LEAST_OTHER, "trials of two different people"),
+    ):
+        if count < least:
+            raise InvalidInput(
+                f"There are {count} {what}, but a calibration needs {least} or more: add trials."
+            )
+    llr = comparisons.llr(base)
+    inputs = np.stack([llr, np.ones_like(llr)], axis=1)
+    scale, shift = _logistic(inputs, comparisons.same, comparisons.weight, towards=(1.0, 0.0))
+    if scale <= 0:
+        raise InvalidInput(
+            "The trials of the same person score no higher than those of different people: check"
+            " their labels."
+        )
+    constant, linear, square = base.offset
+    fitted = replace(
+        base,
+        slope=tuple(round(scale * each, 4) for each in base.slope),
+        offset=(
+            round(scale * constant + shift, 4),
+            round(scale * linear, 4),
+            round(scale * square, 4),
+        ),
+        provenance=provenance,
+    )
+    return replace(fitted, strangers=stranger_points(comparisons, fitted))
+
+
+def stranger_points(
+    comparisons: Comparisons, calibration: Calibration
+) -> tuple[tuple[float, float], ...]:
+    """The LLR that each rate of the comparisons of different people reaches, ascending by LLR.
+
+    Rates go down to where ten comparisons are left.
+    """
+    other = ~comparisons.same
+    llr = comparisons.llr(calibration)[other]
+    order = np.argsort(-llr, kind="stable")
+    ranked = llr[order]
+    share = np.cumsum(comparisons.weight[other][order])
+    share /= share[-1]
+    points: list[tuple[float, float]] = []
+    for rate in _RATES:
+        place = int(np.searchsorted(share, rate))
+        if place < _TAIL:
+            break
+        point = (round(float(ranked[place]), 4), float(f"{rate:.4g}"))
+        if not points or point[0] > points[-1][0]:
+            points.append(point)
+    return tuple(points)
+
+
+def _logistic(
+    inputs: Double,
+    same: NDArray[np.bool_],
+    weight: Double,
+    *,
+    towards: tuple[float, ...] = (),
+) -> Double:
+    """Logistic regression at even odds, by Newton's method: coefficients [n]."""
+    balanced = np.where(same, weight / weight[same].sum(), weight / weight[~same].sum())
+    prior = np.asarray(towards or np.zeros(inputs.shape[1]))
+    found = prior.copy()
+    for _ in range(30):
+        likely = np.exp(-np.logaddexp(0.0, -(inputs @ found)))
+        slope = inputs.T @ (balanced * (same - likely)) - _RIDGE * (found - prior)
+        bend = (inputs.T * (balanced * likely * (1 - likely))) @ inputs
+        bend[np.diag_indices_from(bend)] += _RIDGE
+        found += np.linalg.solve(bend, slope)
+    return found

@@ -1,0 +1,214 @@
+"""Who sounds most like this voice: an exact search over people in memory.
+
+A person is one row of a matrix: the mean of all their voiceprints, weighted by net speech. One
+product of the matrix with a probe gives every cosine in float32; the best are then computed again
+in float64, so that scores do not depend on how many threads or probes took part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import InvalidInput, InvalidOption
+from earmark.models import product
+from earmark.voiceprints._calibration import Calibration
+from earmark.voiceprints._lock import SharedLock
+from earmark.voiceprints._voiceprint import DIMENSIONS, Voiceprint, require_model
+
+__all__ = ["Hit", "Index"]
+
+Float = NDArray[np.float32]
+Double = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+_LEAST_ROWS = 64
+_AT_ONCE = 64  # probes whose cosines with everybody are in memory together
+_ROUNDING = 1e-3  # by how much an LLR in float32 may be off
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hit:
+    """One person as the answer to a search.
+
+    ``llr`` is the log-likelihood ratio (natural logarithm) of this person against somebody else,
+    ``probability`` (0..1) what it comes to at even odds.
+    """
+
+    speaker: str
+    cosine: float
+    llr: float
+    probability: float
+
+
+class Index:
+    """People and their voiceprints of the default model, for searches from many threads at once.
+
+    Adding, replacing and removing somebody touches one row; memory is 1.8 kB per person and grows
+    by doubling.
+    """
+
+    def __init__(self, calibration: Calibration | None = None) -> None:
+        self._calibration = calibration or Calibration.load()
+        self._lock = SharedLock()
+        self._speakers: list[str] = []
+        self._rows: dict[str, int] = {}
+        self._vectors = np.zeros((_LEAST_ROWS, DIMENSIONS), np.float32)
+        self._clarity = np.zeros(_LEAST_ROWS)
+
+    @property
+    def calibration(self) -> Calibration:
+        """What the scores are calibrated with."""
+        return self._calibration
+
+    def __len__(self) -> int:
+        """How many people there are."""
+        return len(self._speakers)
+
+    def __contains__(self, speaker: object) -> bool:
+        return speaker in self._rows
+
+    def load(self, items: Iterable[tuple[str, Sequence[Voiceprint]]]) -> None:
+        """Put many people at once. Raises what `put` raises, and then changes nothing."""
+        merged = [(speaker, _whole(prints)) for speaker, prints in items]
+        with self._lock.writing():
+            self._grow(len(self._speakers) + len(merged))
+            for speaker, whole in merged:
+                self._place(speaker, whole)
+
+    def put(self, speaker: str, prints: Sequence[Voiceprint]) -> None:
+        """Add a person, or replace all their voiceprints.
+
+        Raises `InvalidInput` when there is no voiceprint, `ForeignVoiceprint` when one is not of
+        the default model.
+        """
+        self.load([(speaker, prints)])
+
+    def remove(self, speaker: str) -> bool:
+        """Forget a person and overwrite the row with zeros; whether there was one."""
+        with self._lock.writing():
+            row = self._rows.pop(speaker, None)
+            if row is None:
+                return False
+            last = len(self._speakers) - 1
+            moved = self._speakers[last]
+            if row != last:  # rows stay together: the last one moves into the gap
+                self._speakers[row] = moved
+                self._rows[moved] = row
+                self._vectors[row] = self._vectors[last]
+                self._clarity[row] = self._clarity[last]
+            self._speakers.pop()
+            self._vectors[last] = 0
+            self._clarity[last] = 0
+            return True
+
+    def search(
+        self, probe: Voiceprint, *, k: int = 10, among: Collection[str] | None = None
+    ) -> list[Hit]:
+        """The ``k`` people who sound most like ``probe``, best first, equals by id.
+
+        With ``among``, only these; ids that nobody here has are passed over. Raises
+        `ForeignVoiceprint` when the probe is not of the default model, `InvalidOption` for a
+        ``k`` below 1.
+        """
+        return self.search_many([probe], k=k, among=among)[0]
+
+    def search_many(
+        self, probes: Sequence[Voiceprint], *, k: int = 10, among: Collection[str] | None = None
+    ) -> list[list[Hit]]:
+        """`search` for several probes, which costs much less than one after the other."""
+        if k < 1:
+            raise InvalidOption(f"A search finds one person or more, not {k}.")
+        for probe in probes:
+            require_model(probe)
+        with self._lock.reading():
+            rows = None if among is None else self._rows_of(among)
+            count = len(self._speakers)
+            if rows is not None and len(rows) * 4 < count:
+                vectors, clarity = self._vectors[rows], self._clarity[rows]
+            else:
+                vectors, clarity = self._vectors[:count], self._clarity[:count]
+            found = []
+            for start in range(0, len(probes), _AT_ONCE):
+                part = probes[start : start + _AT_ONCE]
+                for probe, cosines in zip(part, _cosines(part, vectors), strict=True):
+                    llr = self._llr(cosines, clarity, probe)
+                    if rows is None:
+                        near = _best(llr, k)
+                    elif len(vectors) == len(rows):
+                        near = rows[_best(llr, k)]
+                    else:
+                        near = rows[_best(llr[rows], k)]
+                    found.append(self._hits(near, probe)[:k])
+            return found
+
+    def _place(self, speaker: str, whole: Voiceprint) -> None:
+        row = self._rows.setdefault(speaker, len(self._speakers))
+        if row == len(self._speakers):
+            self._speakers.append(speaker)
+        self._vectors[row] = whole.vector
+        self._clarity[row] = self._calibration.clarity(whole.net_speech_s)
+
+    def _grow(self, needed: int) -> None:
+        if needed <= len(self._vectors):
+            return
+        room = max(needed, 2 * len(self._vectors))
+        vectors = np.zeros((room, DIMENSIONS), np.float32)
+        clarity = np.zeros(room)
+        vectors[: len(self._vectors)] = self._vectors
+        clarity[: len(self._clarity)] = self._clarity
+        self._vectors.fill(0)  # nobody's voiceprint stays in memory that is given back
+        self._vectors, self._clarity = vectors, clarity
+
+    def _rows_of(self, speakers: Collection[str]) -> Int:
+        known = {self._rows[each] for each in speakers if each in self._rows}
+        return np.array(sorted(known), np.int64)
+
+    def _llr(self, cosines: Double, clarity: Double, probe: Voiceprint) -> Double:
+        r = clarity * self._calibration.clarity(probe.net_speech_s)
+        slope, offset = self._calibration.line(r)
+        return slope * cosines + offset
+
+    def _hits(self, rows: Int, probe: Voiceprint) -> list[Hit]:
+        """The people of these rows, scored exactly, best first."""
+        vectors = self._vectors[rows].astype(np.float64)
+        cosines = np.clip((vectors * probe.vector.astype(np.float64)).sum(axis=1), -1.0, 1.0)
+        llr = self._llr(cosines, self._clarity[rows], probe)
+        hits = [
+            Hit(speaker=self._speakers[row], cosine=cosine, llr=score, probability=probability)
+            for row, cosine, score, probability in zip(
+                rows.tolist(),
+                cosines.tolist(),
+                llr.tolist(),
+                self._calibration.probability(llr).tolist(),
+                strict=True,
+            )
+        ]
+        return sorted(hits, key=lambda hit: (-hit.llr, hit.speaker))
+
+
+def _whole(prints: Sequence[Voiceprint]) -> Voiceprint:
+    """All of a person's voiceprints as one."""
+    if not prints:
+        raise InvalidInput("A person without a voiceprint cannot be searched for.")
+    for each in prints:
+        require_model(each)
+    return prints[0] if len(prints) == 1 else Voiceprint.mean(prints)
+
+
+def _cosines(probes: Sequence[Voiceprint], vectors: Float) -> Float:
+    """Cosines [probes, rows]."""
+    if len(probes) == 1:
+        return np.asarray((vectors @ probes[0].vector)[None])
+    return product(np.stack([probe.vector for probe in probes]), vectors)
+
+
+def _best(llr: Double, k: int) -> Int:
+    """Where the ``k`` highest are, with those that rounding may have put behind them."""
+    if len(llr) <= k:
+        return np.arange(len(llr))
+    least = np.partition(llr, len(llr) - k)[len(llr) - k]
+    return np.flatnonzero(llr >= least - _ROUNDING)
