@@ -1,9 +1,25 @@
-"""The Python client of Earmark's API: send recordings to a server, follow jobs, fetch results."""
+"""The Python client of Earmark's API: recordings, jobs, galleries of speakers."""
 
 from __future__ import annotations
 
 from earmark.client._client import AsyncClient, Client
+from earmark.client._galleries import AsyncGallery, Gallery
 from earmark.client._job import AsyncJob, Job
-from earmark.client._plans import Options
+from earmark.client._plans import IdentifyOptions, MatchOptions, Options
+from earmark.client._speakers import AsyncSpeaker, Consent, SampleOptions, Speaker
 
-__all__ = ["AsyncClient", "AsyncJob", "Client", "Job", "Options"]
+__all__ = [
+    "AsyncClient",
+    "AsyncGallery",
+    "AsyncJob",
+    "AsyncSpeaker",
+    "Client",
+    "Consent",
+    "Gallery",
+    "IdentifyOptions",
+    "Job",
+    "MatchOptions",
+    "Options",
+    "SampleOptions",
+    "Speaker",
+]

@@ -9,10 +9,19 @@ from typing import Any, Self, Unpack
 
 import httpx
 
+from earmark.client._galleries import AsyncGallery, Gallery
 from earmark.client._job import AsyncJob, Job
-from earmark.client._plans import Document, OnUpload, Options, Plans, Submitted
+from earmark.client._plans import (
+    Document,
+    IdentifyOptions,
+    OnUpload,
+    Options,
+    Plans,
+    Submitted,
+)
 from earmark.client._recording import File, Source
 from earmark.client._runners import AsyncRunner, SyncRunner
+from earmark.client._speakers import AsyncSpeaker, Speaker
 from earmark.client._steps import Plan
 
 __all__ = ["AsyncClient", "Client"]
@@ -54,8 +63,10 @@ class _Client(ABC):
     def _page(
         self, states: Sequence[str], kinds: Sequence[str], cursor: str | None
     ) -> Plan[Document]:
-        params = {"state": list(states), "kind": list(kinds), "limit": 100}
-        return self._plans.get("/jobs", params if cursor is None else params | {"cursor": cursor})
+        return self._plans.page("/jobs", cursor, {"state": list(states), "kind": list(kinds)})
+
+    def _make_gallery(self, name: str, description: str) -> Plan[Document]:
+        return self._plans.post("/galleries", {"name": name, "description": description})
 
 
 class Client(_Client):
@@ -101,6 +112,56 @@ class Client(_Client):
         """Ask where speech is; see `diarize`."""
         plan = self._plans.submit("/voice-activities", source, options, on_upload, idempotency_key)
         return self._hold(self._runner.run(plan))
+
+    def identify(
+        self,
+        source: Source,
+        *,
+        on_upload: OnUpload | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[IdentifyOptions],
+    ) -> Job:
+        """Ask who spoke when, by name: in galleries, or among voiceprints sent along."""
+        plan = self._plans.submit("/identifications", source, options, on_upload, idempotency_key)
+        return self._hold(self._runner.run(plan))
+
+    def voiceprints(
+        self,
+        source: Source,
+        *,
+        on_upload: OnUpload | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[Options],
+    ) -> Job:
+        """Ask for the voiceprints of all who speak; nobody is enrolled."""
+        plan = self._plans.submit("/voiceprints", source, options, on_upload, idempotency_key)
+        return self._hold(self._runner.run(plan))
+
+    def create_gallery(self, name: str, *, description: str = "") -> Gallery:
+        """Make a gallery; a name that another one has is refused."""
+        made = self._runner.run(self._make_gallery(name, description))
+        return Gallery(self._runner, self._plans, made)
+
+    def gallery(self, gallery_id: str) -> Gallery:
+        """A gallery that was made before."""
+        found = self._runner.run(self._plans.get(f"/galleries/{gallery_id}"))
+        return Gallery(self._runner, self._plans, found)
+
+    def galleries(self) -> Iterator[Gallery]:
+        """All galleries of the key's tenant, newest first."""
+        cursor = None
+        while True:
+            page = self._runner.run(self._plans.page("/galleries", cursor, {}))
+            for document in page["items"]:
+                yield Gallery(self._runner, self._plans, document)
+            cursor = page["cursor"]
+            if cursor is None:
+                return
+
+    def speaker(self, speaker_id: str) -> Speaker:
+        """Somebody who was enrolled before."""
+        found = self._runner.run(self._plans.get(f"/speakers/{speaker_id}"))
+        return Speaker(self._runner, self._plans, found)
 
     def job(self, job_id: str) -> Job:
         """A job that was asked for before."""
@@ -169,6 +230,56 @@ class AsyncClient(_Client):
         """Ask where speech is; see `diarize`."""
         plan = self._plans.submit("/voice-activities", source, options, on_upload, idempotency_key)
         return self._hold(await self._runner.run(plan))
+
+    async def identify(
+        self,
+        source: Source,
+        *,
+        on_upload: OnUpload | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[IdentifyOptions],
+    ) -> AsyncJob:
+        """Ask who spoke when, by name: in galleries, or among voiceprints sent along."""
+        plan = self._plans.submit("/identifications", source, options, on_upload, idempotency_key)
+        return self._hold(await self._runner.run(plan))
+
+    async def voiceprints(
+        self,
+        source: Source,
+        *,
+        on_upload: OnUpload | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[Options],
+    ) -> AsyncJob:
+        """Ask for the voiceprints of all who speak; nobody is enrolled."""
+        plan = self._plans.submit("/voiceprints", source, options, on_upload, idempotency_key)
+        return self._hold(await self._runner.run(plan))
+
+    async def create_gallery(self, name: str, *, description: str = "") -> AsyncGallery:
+        """Make a gallery; a name that another one has is refused."""
+        made = await self._runner.run(self._make_gallery(name, description))
+        return AsyncGallery(self._runner, self._plans, made)
+
+    async def gallery(self, gallery_id: str) -> AsyncGallery:
+        """A gallery that was made before."""
+        found = await self._runner.run(self._plans.get(f"/galleries/{gallery_id}"))
+        return AsyncGallery(self._runner, self._plans, found)
+
+    async def galleries(self) -> AsyncIterator[AsyncGallery]:
+        """All galleries of the key's tenant, newest first."""
+        cursor = None
+        while True:
+            page = await self._runner.run(self._plans.page("/galleries", cursor, {}))
+            for document in page["items"]:
+                yield AsyncGallery(self._runner, self._plans, document)
+            cursor = page["cursor"]
+            if cursor is None:
+                return
+
+    async def speaker(self, speaker_id: str) -> AsyncSpeaker:
+        """Somebody who was enrolled before."""
+        found = await self._runner.run(self._plans.get(f"/speakers/{speaker_id}"))
+        return AsyncSpeaker(self._runner, self._plans, found)
 
     async def job(self, job_id: str) -> AsyncJob:
         """A job that was asked for before."""

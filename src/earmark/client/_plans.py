@@ -17,7 +17,16 @@ from earmark.client._recording import File, Recording, Source, is_address, open_
 from earmark.client._steps import Do, HangUp, Listen, NextLine, Plan, Send, Sleep
 from earmark.errors import ApiError, ServerUnreachable, WaitTimeout
 
-__all__ = ["Document", "OnProgress", "OnUpload", "Options", "Plans", "Submitted"]
+__all__ = [
+    "Document",
+    "IdentifyOptions",
+    "MatchOptions",
+    "OnProgress",
+    "OnUpload",
+    "Options",
+    "Plans",
+    "Submitted",
+]
 
 Document = Mapping[str, Any]
 """A JSON document of the server."""
@@ -49,15 +58,36 @@ class Options(TypedDict, total=False):
     exclusive: bool
     confidence: bool
     fast: bool
+    searchable: bool
     on_damage: Literal["error", "warn"]
     priority: Literal["low", "normal", "high"]
     name: str
     webhook: str
 
 
+class MatchOptions(TypedDict, total=False):
+    """How sure a match has to be, and how many candidates are told."""
+
+    false_accept_rate: float | None
+    min_probability: float
+    alternatives: int
+
+
+class IdentifyOptions(Options, MatchOptions, total=False):
+    """What may be asked of a recording whose speakers are to be named."""
+
+    gallery_ids: Sequence[str]
+    speaker_ids: Sequence[str]
+    voiceprints: Sequence[Mapping[str, str]]
+    one_to_one: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submitted:
-    """A job as the server noted it; ``uploaded`` is the id of a recording that was sent for it."""
+    """What the server made of a recording, such as a job.
+
+    ``uploaded`` is the id of a recording that was sent for it before.
+    """
 
     document: Document
     uploaded: str | None = None
@@ -113,22 +143,41 @@ class Plans:
         response = yield from self.request(Send(method="POST", path=path, body=sent))
         return _json(response)
 
+    def change(self, method: str, path: str, body: object = None) -> Plan[Document]:
+        """A PATCH or DELETE that is answered with a document."""
+        sent = {} if body is None else {"json": body}
+        return _json((yield from self.request(Send(method=method, path=path, body=sent))))
+
+    def delete(self, path: str) -> Plan[None]:
+        yield from self.request(Send(method="DELETE", path=path))
+
+    def page(self, path: str, cursor: str | None, params: Mapping[str, Any]) -> Plan[Document]:
+        """A part of a list; its ``cursor`` leads to the next one."""
+        return self.get(path, {**params, "limit": 100} | ({"cursor": cursor} if cursor else {}))
+
+    def ask(self, path: str, source: Source, options: Mapping[str, Any]) -> Plan[Document]:
+        """Ask something of a recording that is answered at once, and not kept."""
+        submitted = yield from self.submit(path, source, options)
+        if submitted.uploaded is not None:
+            yield from self.delete(f"/media/{submitted.uploaded}")
+        return submitted.document
+
     def submit(
         self,
         path: str,
         source: Source,
-        options: Options,
-        on_upload: OnUpload | None,
-        idempotency_key: str | None,
+        options: Mapping[str, Any],
+        on_upload: OnUpload | None = None,
+        idempotency_key: str | None = None,
     ) -> Plan[Submitted]:
-        """Ask for a job; a recording larger than a part is sent in parts before."""
+        """Ask something of a recording; one that is larger than a part is sent in parts before."""
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         body: dict[str, Any]
         if is_address(source):
             body = {"json": {**options, "url": source}}
             return (yield from self._submit(path, body, headers))
         if isinstance(source, Mapping):
-            body = {"json": {**options, "media": source["id"]}}
+            body = {"json": {**options, **_named(source)}}
             return (yield from self._submit(path, body, headers))
         with open_recording(source) as recording:
             if recording.size > self.part_size:
@@ -263,6 +312,13 @@ class Plans:
             heard = False
         yield HangUp()
         return heard
+
+
+def _named(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recording or a voiceprint that the server has given out, as requests name it."""
+    if source.get("voiceprint") is not None:
+        return {"voiceprint": source["voiceprint"]}
+    return {"media": source["id"]}
 
 
 def _progress(told: Document) -> Document:

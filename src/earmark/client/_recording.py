@@ -21,7 +21,8 @@ File = str | PathLike[str] | bytes | BinaryIO
 """A path, the bytes of a file, or a binary file object."""
 
 Source = File | Mapping[str, Any]
-"""A file, an http(s) address, or what `Client.upload` returned."""
+"""A file, an http(s) address, or what the server gave: what `Client.upload` returned, or where a
+voice is wanted, a document with a voiceprint."""
 
 _SPOOL_BYTES = 16 << 20
 

@@ -17,7 +17,15 @@ from earmark.dialects._http import JsonRoute, key_of, limit_rate
 from earmark.errors import NotFound
 from earmark.service import Caller, Scope, Service
 
-__all__ = ["AdminCaller", "AdmittingRoute", "AnyCaller", "Id", "JobsCaller", "TheService"]
+__all__ = [
+    "AdminCaller",
+    "AdmittingRoute",
+    "AnyCaller",
+    "GalleriesCaller",
+    "Id",
+    "JobsCaller",
+    "TheService",
+]
 
 _bearer = HTTPBearer(
     scheme_name="key",
@@ -74,6 +82,7 @@ def _allowed(scope: Scope | None) -> Callable[..., Coroutine[Any, Any, Caller]]:
 
 AnyCaller = Annotated[Caller, Depends(_allowed(None))]
 JobsCaller = Annotated[Caller, Depends(_allowed(Scope.JOBS))]
+GalleriesCaller = Annotated[Caller, Depends(_allowed(Scope.GALLERIES))]
 AdminCaller = Annotated[Caller, Depends(_allowed(Scope.ADMIN))]
 
 

@@ -7,10 +7,20 @@ from fastapi.routing import APIRoute
 
 from earmark.dialects._http import RateLimitHeaders
 from earmark.dialects.native import (
+    _archive,
+    _audit,
+    _consents,
+    _enrolments,
     _events,
+    _galleries,
+    _identifications,
     _jobs,
     _limits,
+    _mergers,
     _results,
+    _samples,
+    _search,
+    _speakers,
     _submit,
     _tenant,
     _uploads,
@@ -23,7 +33,7 @@ from earmark.service import Service
 __all__ = ["mounts"]
 
 _DESCRIPTION = """\
-Who spoke when, and where speech is, in recordings.
+Who spoke when, where speech is, and who it is, in recordings.
 
 Send a recording to `POST /diarizations` (or its address, or upload it in parts first), follow
 the job at `GET /jobs/{id}/events`, fetch `GET /jobs/{id}/result`. Every refusal is an
@@ -42,6 +52,28 @@ _IDEMPOTENCY_KEY = {
         "pattern": "^[!-~]([ -~]*[!-~])?$",
     },
 }
+
+
+_ROUTES = (
+    _limits,
+    _uploads,
+    _submit,
+    _identifications,
+    _jobs,
+    _events,
+    _results,
+    _galleries,
+    _speakers,
+    _enrolments,
+    _samples,
+    _consents,
+    _mergers,
+    _archive,
+    _search,
+    _webhooks,
+    _audit,
+    _tenant,
+)
 
 
 def mounts(service: Service) -> dict[str, FastAPI]:
@@ -63,7 +95,7 @@ def mounts(service: Service) -> dict[str, FastAPI]:
     app.state.service = service
     app.add_middleware(RateLimitHeaders)
     install_handlers(app)
-    for module in (_limits, _uploads, _submit, _jobs, _events, _results, _webhooks, _tenant):
+    for module in _ROUTES:
         app.include_router(module.router)
     _complete_openapi(app)
     return {PREFIX: app}

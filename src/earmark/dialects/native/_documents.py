@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from earmark.dialects._http import iso
-from earmark.service import Job, JobOptions, Media, Priority
+from earmark.service import IdentifyOptions, Job, JobOptions, Media, Priority
 
 __all__ = [
     "Document",
@@ -159,4 +159,25 @@ def _options(options: JobOptions) -> dict[str, Any]:
         shown["on_damage"] = "warn"
     if options.frame_confidence:
         shown["confidence"] = True
+    if options.searchable:
+        shown["searchable"] = True
+    if options.identify is not None:
+        shown |= _identify(options.identify)
     return shown
+
+
+def _identify(options: IdentifyOptions) -> dict[str, Any]:
+    plain = IdentifyOptions()
+    names = {
+        "gallery_ids": "galleries",
+        "speaker_ids": "speakers",
+        "one_to_one": "exclusive",
+        "false_accept_rate": "false_accept_rate",
+        "min_probability": "confidence",
+        "alternatives": "alternatives",
+    }
+    return {
+        name: getattr(options, attribute)
+        for name, attribute in names.items()
+        if getattr(options, attribute) != getattr(plain, attribute)
+    }

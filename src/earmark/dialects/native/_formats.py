@@ -63,9 +63,13 @@ def _with_names(document: bytes) -> Diarization:
         if each["match"] is not None and each["match"].get("label") is not None
     }
     diarization = Diarization.from_json(json.dumps(found["diarization"]))
-    return diarization.rename(
-        {speaker: name for speaker, name in names.items() if speaker in diarization.speakers}
-    )
+    seen = {
+        speaker: name
+        for speaker, name in names.items()
+        if speaker in diarization.speakers
+        and any(each.isprintable() and not each.isspace() for each in name)
+    }
+    return diarization.rename(seen)
 
 
 def _speech(write: Callable[[SpeechActivity], str]) -> Callable[[bytes, bool], bytes]:

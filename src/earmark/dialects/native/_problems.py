@@ -41,6 +41,7 @@ _TITLES: Mapping[int, str] = {
     405: "Not done here",
     406: "No such format",
     409: "Contradicts what is there",
+    410: "Not there any more",
     413: "Too large",
     415: "Not a body that is read here",
     422: "Cannot be used as it is",
@@ -173,6 +174,8 @@ def _wrong(error: Mapping[str, Any]) -> Wrong:
             return Wrong(field=field, message=f"The {name} is missing.")
         case "value_error" if not field:
             return Wrong(field="", message=f"{what}.")
+    if field.startswith("voiceprint"):  # what is biometric is not repeated
+        return Wrong(field=field, message=f"{field} cannot be used: {what}.")
     value = repr(error["input"])
     value = value if len(value) <= 100 else value[:100] + "…"
     return Wrong(field=field, message=f"{field or 'The body'}={value} cannot be used: {what}.")

@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -17,17 +19,25 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import from_json
 
 from earmark.service import JobOptions, Priority
+from earmark.settings import Settings
 
 __all__ = [
+    "EXAMPLE_URL",
     "DiarizationForm",
     "DiarizationRequest",
     "JobForm",
+    "Moment",
     "Name",
+    "PartForm",
+    "PeopleForm",
+    "Source",
     "VoiceActivityForm",
     "VoiceActivityRequest",
     "WebAddress",
+    "Written",
     "canonical",
     "example",
     "parse_form",
@@ -36,7 +46,7 @@ __all__ = [
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_EXAMPLE_URL = "https://example.com/meeting.wav"
+EXAMPLE_URL = "https://example.com/meeting.wav"
 
 
 def example(body: dict[str, Any]) -> ConfigDict:
@@ -58,9 +68,26 @@ WebAddress = Annotated[
     Field(
         max_length=2048,
         pattern=r"^https?://[^\x00-\x20\x7f]+$",
-        examples=[_EXAMPLE_URL],
+        examples=[EXAMPLE_URL],
     ),
 ]
+Moment = Annotated[
+    AwareDatetime,
+    Field(
+        ge=datetime(1900, 1, 1, tzinfo=UTC),
+        lt=datetime(3000, 1, 1, tzinfo=UTC),
+        examples=["2026-01-31T09:30:00Z"],
+    ),
+]
+
+
+def _from_text(value: object) -> object:
+    return from_json(value) if isinstance(value, str) else value
+
+
+Written = BeforeValidator(_from_text)
+"""For a field that is no plain value: a form has it as JSON text."""
+
 People = Annotated[int, Field(ge=1, le=1000)]
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
@@ -85,8 +112,8 @@ Channels = Annotated[
 ]
 
 
-class JobForm(BaseModel):
-    """What may be asked of any job."""
+class PartForm(BaseModel):
+    """What part of a recording is meant."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -97,6 +124,22 @@ class JobForm(BaseModel):
     )
     start: Seconds | None = Field(default=None, description="Where to begin, in seconds.")
     end: Seconds | None = Field(default=None, description="Where to end, in seconds.")
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.end is not None and (self.start or 0.0) >= self.end:
+            raise ValueError(f"start={self.start or 0.0} has to be before end={self.end} (seconds)")
+        return self
+
+    @property
+    def chosen_channels(self) -> str | tuple[int, ...]:
+        """The channels as the engine takes them."""
+        return self.channels if isinstance(self.channels, str) else tuple(self.channels)
+
+
+class JobForm(PartForm):
+    """What may be asked of any job."""
+
     on_damage: Literal["error", "warn"] = Field(
         default="error",
         description="A damaged recording: fail, or analyse what could be read, with a warning.",
@@ -111,16 +154,10 @@ class JobForm(BaseModel):
         default=None, description="The address that is told when the job is over."
     )
 
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        if self.end is not None and (self.start or 0.0) >= self.end:
-            raise ValueError(f"start={self.start or 0.0} has to be before end={self.end} (seconds)")
-        return self
-
-    def options(self) -> JobOptions:
-        """What the engine is asked."""
+    def options(self, settings: Settings) -> JobOptions:  # noqa: ARG002 - others need them
+        """What the engine is asked; the settings decide what the request leaves open."""
         return JobOptions(
-            channels=self.channels if isinstance(self.channels, str) else tuple(self.channels),
+            channels=self.chosen_channels,
             start=self.start,
             end=self.end,
             tolerate_damage=self.on_damage == "warn",
@@ -130,6 +167,10 @@ class JobForm(BaseModel):
         """What has to be known again when the result is shown."""
         return {}
 
+    def sealed(self) -> bytes | None:
+        """What came with the request that must be encrypted (JSON)."""
+        return None
+
     def rank(self) -> Priority:
         return Priority[self.priority.upper()]
 
@@ -138,20 +179,12 @@ class VoiceActivityForm(JobForm):
     """Where is speech?"""
 
 
-class DiarizationForm(JobForm):
-    """Who spoke when?"""
+class PeopleForm(JobForm):
+    """What may be asked of a recording in which people are told apart."""
 
     speakers: People | None = Field(default=None, description="How many people speak, exactly.")
     min_speakers: People | None = Field(default=None, description="At least so many people.")
     max_speakers: People | None = Field(default=None, description="At most so many people.")
-    exclusive: bool = Field(
-        default=False,
-        description="In text formats, one speaker at a time; JSON always holds both sorts of"
-        " turns.",
-    )
-    confidence: bool = Field(
-        default=False, description="Put the confidence of every frame into the result."
-    )
     fast: bool = Field(default=False, description="A little less accurate, in less time.")
 
     @model_validator(mode="after")
@@ -165,14 +198,38 @@ class DiarizationForm(JobForm):
             raise ValueError(f"min_speakers={least} is more than max_speakers={most}")
         return self
 
-    def options(self) -> JobOptions:
+    def options(self, settings: Settings) -> JobOptions:
         return replace(
-            super().options(),
+            super().options(settings),
             speakers=self.speakers,
             min_speakers=self.min_speakers,
             max_speakers=self.max_speakers,
             fast=self.fast,
+        )
+
+
+class DiarizationForm(PeopleForm):
+    """Who spoke when?"""
+
+    exclusive: bool = Field(
+        default=False,
+        description="In text formats, one speaker at a time; JSON always holds both sorts of"
+        " turns.",
+    )
+    confidence: bool = Field(
+        default=False, description="Put the confidence of every frame into the result."
+    )
+    searchable: bool | None = Field(
+        default=None,
+        description="Keep the voiceprints of all who speak, encrypted, so that `GET"
+        " /speakers/{speaker_id}/recordings` looks here too; by default as the server is set up.",
+    )
+
+    def options(self, settings: Settings) -> JobOptions:
+        return replace(
+            super().options(settings),
             frame_confidence=self.confidence,
+            searchable=settings.searchable if self.searchable is None else self.searchable,
         )
 
     def render(self) -> Mapping[str, Any]:
@@ -197,13 +254,13 @@ class Source(BaseModel):
 class DiarizationRequest(DiarizationForm, Source):
     """Who spoke when in a recording that is elsewhere, or here already?"""
 
-    model_config = example({"url": _EXAMPLE_URL, "max_speakers": 4})
+    model_config = example({"url": EXAMPLE_URL, "max_speakers": 4})
 
 
 class VoiceActivityRequest(VoiceActivityForm, Source):
     """Where is speech in a recording that is elsewhere, or here already?"""
 
-    model_config = example({"url": _EXAMPLE_URL})
+    model_config = example({"url": EXAMPLE_URL})
 
 
 def parse_form(model: type[Model], fields: Mapping[str, str]) -> Model:

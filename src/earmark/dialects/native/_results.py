@@ -12,8 +12,9 @@ from starlette.requests import Request
 
 from earmark.dialects.native._access import AdmittingRoute, Id, JobsCaller, TheService
 from earmark.dialects.native._formats import FORMATS_OF, ResultFormat, choose_format
+from earmark.dialects.native._identifications import speaker_ids, with_names
 from earmark.dialects.native._problems import problem, problems
-from earmark.service import Job, JobKind
+from earmark.service import Caller, Job, JobKind, Service
 
 __all__ = ["router"]
 
@@ -65,13 +66,22 @@ def get_result(
         return problem(request, status=409, code=job.error.code, detail=job.error.message)
     if exclusive is None:
         exclusive = bool(job.render.get("exclusive", False))
-    body = chosen.write(service.jobs.document(job), exclusive)
+    body = chosen.write(_shown(service, caller, job), exclusive)
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
+    caching = "no-store" if job.result_sealed else "private, no-cache"
+    headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": caching}
     if if_none_match is not None and _matches(etag, if_none_match):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = f"inline; filename*=UTF-8''{_file_name(job, chosen)}"
     return Response(body, media_type=chosen.media_type, headers=headers)
+
+
+def _shown(service: Service, caller: Caller, job: Job) -> bytes:
+    """The document of a job; an identification with the names that people have now."""
+    document = service.jobs.document(job)
+    if job.kind is not JobKind.IDENTIFY:
+        return document
+    return with_names(document, service.speakers.names(caller, speaker_ids(document)))
 
 
 def _matches(etag: str, header: str) -> bool:

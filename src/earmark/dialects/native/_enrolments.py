@@ -1,0 +1,119 @@
+"""New people with their voices, in one request."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from earmark.dialects._http import idempotency_of
+from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
+from earmark.dialects.native._bodies import Body, described, received
+from earmark.dialects.native._consents import ConsentRequest
+from earmark.dialects.native._galleries import Details, Label
+from earmark.dialects.native._idempotency import mark_replayed
+from earmark.dialects.native._matching import Voice
+from earmark.dialects.native._people import EnrolmentDocument, enrolment_document
+from earmark.dialects.native._problems import problems
+from earmark.dialects.native._requests import Moment, Written, example
+from earmark.dialects.native._samples import VoiceForm, learn
+from earmark.errors import EarmarkError, Kind
+from earmark.service import Caller, Enrolled, Idempotency, Service
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/galleries", tags=["enrolment"], route_class=AdmittingRoute)
+
+
+class EnrolmentForm(VoiceForm):
+    """Somebody who is to be in a gallery, and a recording of their voice."""
+
+    name: Label
+    details: Details = Field(default={}, description="Whatever you want to find again with them.")
+    consent: Annotated[ConsentRequest, Written] | None = Field(
+        default=None,
+        description="Without one nobody is enrolled, unless the server is told to; in a form, as"
+        " JSON.",
+    )
+    expires_at: Moment | None = Field(default=None, description="As of `POST …/speakers`.")
+
+
+class EnrolmentRequest(EnrolmentForm, Voice):
+    """Somebody who is to be in a gallery, and a recording that is here already or a voiceprint."""
+
+    model_config = example(
+        {
+            "name": "Ada Ito",
+            "consent": {"subject": "Ada Ito", "text": "You may recognise me by my voice."},
+            "media": "the id of a recording",
+        }
+    )
+
+
+@router.post(
+    "/{gallery_id}/enrolments",
+    status_code=201,
+    responses=problems(404, 409, 413, 415, 503, 507),
+    openapi_extra=described(EnrolmentForm, EnrolmentRequest),
+    summary="Enrol somebody new",
+)
+async def enrol_new(
+    request: Request,
+    response: Response,
+    gallery_id: Id,
+    caller: GalleriesCaller,
+    service: TheService,
+) -> EnrolmentDocument:
+    """Add a speaker and learn their voice, both or neither.
+
+    The recording comes in the form's `file`, or was uploaded before (`media`); nobody else should
+    speak in it. A `voiceprint` may take its place.
+    """
+    async with received(request, service, caller, EnrolmentForm, EnrolmentRequest) as body:
+        promise = idempotency_of(
+            request,
+            f"POST {request.url.path}",
+            body.fingerprint,
+            on_replay=lambda: mark_replayed(response),
+        )
+        return enrolment_document(
+            await run_in_threadpool(_enrol, service, caller, gallery_id, body, promise)
+        )
+
+
+def _enrol(
+    service: Service,
+    caller: Caller,
+    gallery_id: str,
+    body: Body[EnrolmentForm],
+    promise: Idempotency | None,
+) -> Enrolled:
+    asked = body.asked
+    speaker = service.speakers.create(
+        caller,
+        gallery_id,
+        name=asked.name,
+        details=asked.details,
+        consent=None if asked.consent is None else asked.consent.consent(),
+        expires_at=None if asked.expires_at is None else asked.expires_at.timestamp(),
+        idempotency=promise,
+    )
+    try:
+        return learn(service, caller, speaker.id, body, _second(promise))
+    except EarmarkError as error:
+        # What may succeed later is asked again with the same key, and goes on from here.
+        if promise is None or error.kind is not Kind.UNAVAILABLE:
+            service.speakers.erase(caller, speaker.id)
+        raise
+
+
+def _second(promise: Idempotency | None) -> Idempotency | None:
+    """The same promise for the second of the two things that are done."""
+    if promise is None:
+        return None
+    return replace(promise, key=f"voice of {hashlib.sha256(promise.key.encode()).hexdigest()}")
