@@ -9,7 +9,8 @@ import uuid
 import sqlalchemy as sa
 
 from earmark.errors import ConsentRequired, InvalidOption
-from earmark.service._model import Caller, Scope
+from earmark.service._idempotency import earlier
+from earmark.service._model import Caller, Idempotency, Scope
 from earmark.service._people import Consent, NewConsent, Speaker
 from earmark.service._people_rows import consent_of
 from earmark.service._speaker_part import SpeakerPart, found_speaker
@@ -47,15 +48,27 @@ class SpeakerConsents(SpeakerPart):
             found_speaker(connection, caller, speaker_id)
             return tuple(map(consent_of, rows.of_speakers(connection, [speaker_id])))
 
-    def add_consent(self, caller: Caller, speaker_id: str, consent: NewConsent) -> Consent:
+    def add_consent(
+        self,
+        caller: Caller,
+        speaker_id: str,
+        consent: NewConsent,
+        *,
+        idempotency: Idempotency | None = None,
+    ) -> Consent:
         """Record consent; who had withdrawn theirs is matched again.
 
-        Raises `NotFound`, and `InvalidOption` for what cannot be a record.
+        Raises `NotFound`, `InvalidOption` for what cannot be a record, and `IdempotencyConflict`.
         """
         caller.require(Scope.GALLERIES)
+        consent_id = str(uuid.uuid4())
         with self._store.database.write() as connection:
             speaker = found_speaker(connection, caller, speaker_id, lock=True)
-            given = give_consent(connection, speaker, consent)
+            known = earlier(connection, caller.tenant_id, idempotency, consent_id)
+            if known is not None:
+                found = map(consent_of, rows.of_speakers(connection, [speaker_id]))
+                return next(each for each in found if each.id == known)
+            given = give_consent(connection, speaker, consent, consent_id)
             self._note(connection, caller, "consent.give", speaker_id, consent=given.id)
         return given
 
@@ -89,21 +102,26 @@ def check_consent(
             "This speaker has withdrawn their consent: nobody is enrolled against it; send a new"
             " record of consent."
         )
-    if settings.consent == "strict" and not rows.any_valid(connection, speaker.id):
+    if settings.consent == "strict" and rows.valid(connection, speaker.id) is None:
         raise ConsentRequired(
             "There is no record of this speaker's consent: send one (who consented, to what text,"
             " for what purpose), or set EARMARK_CONSENT=record to enrol without."
         )
 
 
-def give_consent(connection: sa.Connection, speaker: Speaker, consent: NewConsent) -> Consent:
+def give_consent(
+    connection: sa.Connection,
+    speaker: Speaker,
+    consent: NewConsent,
+    consent_id: str | None = None,
+) -> Consent:
     """Add a record, in a transaction that has locked the speaker. Raises `InvalidOption`."""
     now = time.time()
     given_at = now if consent.given_at is None else consent.given_at
     if not math.isfinite(given_at) or not 0 <= given_at <= now + _AHEAD_S:
         raise InvalidOption("Consent is given at a time that has come: correct the time.")
     values = {
-        "id": str(uuid.uuid4()),
+        "id": consent_id or str(uuid.uuid4()),
         "tenant_id": speaker.tenant_id,
         "speaker_id": speaker.id,
         "subject": checked_name(consent.subject, "The name of who consented"),

@@ -15,7 +15,7 @@ from earmark.service._model import Caller, Media, Scope
 from earmark.service._store import Store
 from earmark.storage import media as rows
 
-__all__ = ["MediaLibrary", "MediaWriter", "add_media"]
+__all__ = ["MediaLibrary", "MediaWriter", "add_media", "discard_media"]
 
 MediaWriter: TypeAlias = IntakeWriter[Media]
 
@@ -137,6 +137,13 @@ class MediaLibrary:
 def add_media(connection: sa.Connection, media: Media) -> None:
     """Note a recording whose blob has been committed."""
     rows.insert(connection, {name: getattr(media, name) for name in Media.__slots__})
+
+
+def discard_media(store: Store, media: Media) -> None:
+    """Delete a recording that came with a request which is done with it."""
+    with store.database.write() as connection:
+        rows.delete(connection, [media.id])
+    store.blobs.delete(media.blob)
 
 
 def _current(row: sa.RowMapping | None, name: str) -> Media:

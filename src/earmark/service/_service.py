@@ -8,6 +8,7 @@ from typing import Self
 from earmark.service._analyst import Analyst
 from earmark.service._audit import Audit
 from earmark.service._calls import Calls
+from earmark.service._enrolment import Enrolment
 from earmark.service._galleries import Galleries
 from earmark.service._http import Http
 from earmark.service._jobs import Jobs
@@ -48,6 +49,7 @@ class Service:
         self.analyst = Analyst(store)
         self.galleries = Galleries(store)
         self.speakers = Speakers(store)
+        self.enrolment = Enrolment(store, self.analyst)
         self.audit = Audit(store)
         self.receipts = Receipts(store)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from earmark.errors import Conflict, InvalidOption, NotFound
@@ -18,6 +18,7 @@ from earmark.service._paging import page_of, read_cursor
 from earmark.service._people import NewConsent, Receipt, Speaker
 from earmark.service._people_rows import speaker_of
 from earmark.service._speaker_part import SpeakerPart, found_speaker, no_speaker
+from earmark.service._speaker_voiceprints import SpeakerVoiceprints
 from earmark.service._store import Store
 from earmark.service._text import checked_details, checked_name
 from earmark.settings import Settings
@@ -149,6 +150,18 @@ class SpeakerRecords(SpeakerPart):
             total = rows.count(connection, gallery_id, now=now, search=search)
         return page_of([speaker_of(row) for row in found], limit, total)
 
+    def names(self, caller: Caller, speaker_ids: Collection[str]) -> dict[str, str]:
+        """The names of those of these speakers that there are: for results, which hold only ids.
+
+        Who may look at jobs may see them too.
+        """
+        if Scope.JOBS not in caller.scopes:
+            caller.require(Scope.GALLERIES)
+        now = time.time()
+        with self._store.database.read() as connection:
+            found = rows.many(connection, speaker_ids, tenant_id=caller.tenant_id)
+        return {row["id"]: row["name"] for row in found if row["expires_at"] > now}
+
     def update(
         self,
         caller: Caller,
@@ -202,7 +215,7 @@ class SpeakerRecords(SpeakerPart):
         return self._erasure.sweep(now)
 
 
-class Speakers(SpeakerRecords, SpeakerConsents):
+class Speakers(SpeakerRecords, SpeakerVoiceprints, SpeakerConsents):
     """The speakers of all tenants; every method sees only the caller's.
 
     Raises `Forbidden` without the scope, and `NotFound` for an unknown id, for any that is not the

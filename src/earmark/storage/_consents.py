@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from earmark.storage._schema import consents
 
-__all__ = ["any_valid", "delete", "insert", "of_speakers", "withdraw"]
+__all__ = ["delete", "insert", "of_speakers", "valid", "withdraw"]
 
 Row = sa.RowMapping
 
@@ -25,10 +25,10 @@ def of_speakers(connection: sa.Connection, speaker_ids: Collection[str]) -> Sequ
     return connection.execute(query).mappings().all()
 
 
-def any_valid(connection: sa.Connection, speaker_id: str) -> bool:
-    """Whether there is consent that was not withdrawn."""
-    query = sa.select(consents.c.id).filter_by(speaker_id=speaker_id, withdrawn_at=None).limit(1)
-    return connection.scalar(query) is not None
+def valid(connection: sa.Connection, speaker_id: str) -> str | None:
+    """The id of the newest consent that was not withdrawn; None when there is none."""
+    query = sa.select(consents.c.id).filter_by(speaker_id=speaker_id, withdrawn_at=None)
+    return connection.scalar(query.order_by(consents.c.created_at.desc(), consents.c.id).limit(1))
 
 
 def withdraw(connection: sa.Connection, speaker_id: str, now: float) -> Sequence[str]:
