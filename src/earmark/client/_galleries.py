@@ -60,7 +60,8 @@ class _Gallery:
             return (yield from self._plans.post(f"{self._path}/speakers", new))
         first, *others = audio
         enrolments = f"{self._path}/enrolments"
-        speaker = (yield from self._plans.ask(enrolments, first, {**new, **options}))["speaker"]
+        enrolled = yield from self._plans.ask(enrolments, first, {**new, **options})
+        speaker: Document = enrolled["speaker"]
         at = f"/speakers/{speaker['id']}"
         try:
             for source in others:

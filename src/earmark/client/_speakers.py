@@ -23,7 +23,6 @@ class SampleOptions(TypedDict, total=False):
     end: float
     channels: str
     several: Literal["refuse", "loudest"]
-    replace: bool
 
 
 def consent_body(consent: Consent, subject: str) -> Mapping[str, str]:
@@ -66,10 +65,14 @@ class _Speaker:
         return self._see(self._plans.change("PATCH", self._path, body))
 
     def _add(
-        self, source: Source, consent: Consent | None, options: SampleOptions
+        self, source: Source, consent: Consent | None, replace: bool, options: SampleOptions
     ) -> Plan[Document]:
-        agreed = {} if consent is None else {"consent": consent_body(consent, self.name)}
-        added = yield from self._plans.ask(f"{self._path}/samples", source, {**options, **agreed})
+        asked: dict[str, Any] = dict(options)
+        if consent is not None:
+            asked["consent"] = consent_body(consent, self.name)
+        if replace:
+            asked["replace"] = True
+        added = yield from self._plans.ask(f"{self._path}/samples", source, asked)
         self.document = added["speaker"]
         return added
 
@@ -124,10 +127,18 @@ class Speaker(_Speaker):
         return self
 
     def add(
-        self, source: Source, *, consent: Consent | None = None, **options: Unpack[SampleOptions]
+        self,
+        source: Source,
+        *,
+        consent: Consent | None = None,
+        replace: bool = False,
+        **options: Unpack[SampleOptions],
     ) -> Document:
-        """Learn their voice from a recording, or take a voiceprint for it; the enrolment."""
-        return self._run(self._add(source, consent, options))
+        """Learn their voice from a recording, or take a voiceprint for it; the enrolment.
+
+        ``replace`` forgets what they were known by before.
+        """
+        return self._run(self._add(source, consent, replace, options))
 
     def samples(self) -> list[Document]:
         """The recordings that they were enrolled from."""
@@ -204,10 +215,15 @@ class AsyncSpeaker(_Speaker):
         return self
 
     async def add(
-        self, source: Source, *, consent: Consent | None = None, **options: Unpack[SampleOptions]
+        self,
+        source: Source,
+        *,
+        consent: Consent | None = None,
+        replace: bool = False,
+        **options: Unpack[SampleOptions],
     ) -> Document:
         """Learn their voice from a recording: see `Speaker.add`."""
-        return await self._run(self._add(source, consent, options))
+        return await self._run(self._add(source, consent, replace, options))
 
     async def samples(self) -> list[Document]:
         """The recordings that they were enrolled from."""

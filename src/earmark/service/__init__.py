@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from earmark.service._delivery import Webhook as Webhook
     from earmark.service._delivery import WebhookFormat as WebhookFormat
     from earmark.service._delivery import event_of as event_of
+    from earmark.service._enrolment import LONGEST_S as LONGEST_S
     from earmark.service._enrolment import Enrolment as Enrolment
     from earmark.service._fetch import fetch as fetch
     from earmark.service._galleries import Galleries as Galleries
@@ -105,7 +106,7 @@ _HOMES = {
         *("Attempt", "Delivery", "DeliveryState", "Event", "Webhook", "WebhookFormat"),
         "event_of",
     ),
-    "_enrolment": ("Enrolment",),
+    "_enrolment": ("LONGEST_S", "Enrolment"),
     "_fetch": ("fetch",),
     "_galleries": ("Galleries",),
     "_identification": ("Comparison", "Identification", "NamedSpeaker", "Voice", "Voices"),

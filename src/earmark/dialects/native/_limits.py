@@ -11,6 +11,11 @@ from earmark.audio import DEMUXERS
 from earmark.dialects.native._access import AdmittingRoute, AnyCaller, TheService
 from earmark.dialects.native._documents import Document, KindName
 from earmark.dialects.native._formats import FORMATS_OF
+from earmark.dialects.native._identifications import MAX_VOICEPRINTS
+from earmark.dialects.native._matching import VOICEPRINT_CHARACTERS
+from earmark.dialects.native._search import MAX_CLIP_S
+from earmark.service import LONGEST_S
+from earmark.voiceprints import DEFAULT_MODEL
 
 __all__ = ["router"]
 
@@ -34,11 +39,27 @@ class RateLimit(BaseModel):
     per_route: str = Field(examples=["6000/minute"])
 
 
+class PeopleLimits(BaseModel):
+    """How people are enrolled and recognised."""
+
+    model: str = Field(description="Of voiceprints; those of others are refused.")
+    consent: Literal["strict", "record"] = Field(
+        description="`strict`: nobody is enrolled without a record of consent."
+    )
+    search_max_duration_s: float = Field(description="Of a recording that is searched for.")
+    enrolment_max_duration_s: float = Field(description="Of a recording that enrols somebody.")
+    max_voiceprints: int = Field(description="Sent along with one identification.")
+    max_voiceprint_characters: int
+    keeps_audio: bool = Field(description="Whether recordings that enrol somebody are kept.")
+    searchable: bool = Field(description="The default of `searchable`.")
+
+
 class LimitsDocument(Document):
     """All limits."""
 
     schema_: Literal["earmark.limits/1"] = Field(default="earmark.limits/1", alias="schema")
     recording: RecordingLimits
+    people: PeopleLimits
     result_formats: dict[KindName, list[str]]
     rate_limit: RateLimit
     remote_http: bool = Field(description="Whether recordings are fetched by plain HTTP too.")
@@ -56,6 +77,16 @@ def get_limits(_: AnyCaller, service: TheService) -> LimitsDocument:
             max_decoded_samples=settings.max_decoded_samples,
             max_bytes=settings.max_upload_bytes,
             formats=sorted(name for names in DEMUXERS for name in names.split(",")),
+        ),
+        people=PeopleLimits(
+            model=DEFAULT_MODEL,
+            consent=settings.consent,
+            search_max_duration_s=MAX_CLIP_S,
+            enrolment_max_duration_s=LONGEST_S,
+            max_voiceprints=MAX_VOICEPRINTS,
+            max_voiceprint_characters=VOICEPRINT_CHARACTERS,
+            keeps_audio=settings.keep_enrolment_audio,
+            searchable=settings.searchable,
         ),
         result_formats={kind.value: list(names) for kind, names in FORMATS_OF.items()},
         rate_limit=RateLimit(per_route=settings.rate_limit),

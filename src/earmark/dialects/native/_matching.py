@@ -11,6 +11,7 @@ from earmark.dialects.native._documents import Document
 from earmark.service import Candidate
 
 __all__ = [
+    "VOICEPRINT_CHARACTERS",
     "CandidateDocument",
     "Ids",
     "MatchDocument",
@@ -37,7 +38,9 @@ Ids = Annotated[
 ]
 """Ids; in a form, with commas between them."""
 
-PortableVoiceprint = Annotated[str, Field(min_length=1, max_length=20_000)]
+VOICEPRINT_CHARACTERS = 20_000
+
+PortableVoiceprint = Annotated[str, Field(min_length=1, max_length=VOICEPRINT_CHARACTERS)]
 """A voiceprint as base64, as `POST /voiceprints` and exports give it."""
 
 
