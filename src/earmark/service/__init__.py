@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from earmark.service._people import StoredVoiceprint as StoredVoiceprint
     from earmark.service._queue import Queue as Queue
     from earmark.service._receipts import Receipts as Receipts
+    from earmark.service._search import Search as Search
     from earmark.service._service import Service as Service
     from earmark.service._speakers import Speakers as Speakers
     from earmark.service._store import Store as Store
@@ -128,6 +129,7 @@ _HOMES = {
     ),
     "_queue": ("Queue",),
     "_receipts": ("Receipts",),
+    "_search": ("Search",),
     "_service": ("Service",),
     "_speakers": ("Speakers",),
     "_store": ("Store",),

@@ -17,6 +17,7 @@ from earmark.service._limits import RateLimits
 from earmark.service._links import Links
 from earmark.service._media import MediaLibrary
 from earmark.service._receipts import Receipts
+from earmark.service._search import Search
 from earmark.service._speakers import Speakers
 from earmark.service._store import Store
 from earmark.service._tags import Tags
@@ -52,6 +53,7 @@ class Service:
         self.enrolment = Enrolment(store, self.analyst)
         self.audit = Audit(store)
         self.receipts = Receipts(store)
+        self.search = Search(store)
 
     @cached_property
     def http(self) -> Http:

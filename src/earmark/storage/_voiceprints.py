@@ -71,15 +71,19 @@ def counting(
         .join(speakers, voiceprints.c.speaker_id == speakers.c.id)
         .outerjoin(target, speakers.c.merged_into == target.c.id)
         .where(
-            voiceprints.c.gallery_id == gallery_id,
             voiceprints.c.model == model,
+            speakers.c.gallery_id == gallery_id,
             speakers.c.withdrawn_at.is_(None),
             target.c.withdrawn_at.is_(None),
         )
         .order_by(counts_for, voiceprints.c.created_at, voiceprints.c.id)
     )
-    if speaker_ids is not None:
-        query = query.where(counts_for.in_(speaker_ids))
+    if speaker_ids is None:
+        query = query.where(voiceprints.c.gallery_id == gallery_id)
+    else:  # told by the owners, so that not all of the gallery is looked at
+        family = speakers.c.id.in_(speaker_ids) | speakers.c.merged_into.in_(speaker_ids)
+        owners = connection.scalars(sa.select(speakers.c.id).where(family)).all()
+        query = query.where(voiceprints.c.speaker_id.in_(owners), counts_for.in_(speaker_ids))
     return connection.execute(query.execution_options(yield_per=1000)).mappings()
 
 
@@ -94,10 +98,12 @@ def of_other_models(
     return connection.scalars(query.order_by(voiceprints.c.speaker_id)).all()
 
 
-def update(connection: sa.Connection, voiceprint_id: str, values: Mapping[str, Any]) -> bool:
-    """Change a voiceprint; whether it was still there."""
+def update(
+    connection: sa.Connection, voiceprint_id: str, values: Mapping[str, Any], **same: object
+) -> bool:
+    """Change a voiceprint, if its columns ``same`` still have these values; whether they had."""
     changed = connection.execute(
-        voiceprints.update().where(voiceprints.c.id == voiceprint_id).values(values)
+        voiceprints.update().filter_by(id=voiceprint_id, **same).values(values)
     )
     return changed.rowcount == 1
 
