@@ -13,6 +13,7 @@ from earmark.service._audit import actor_of
 from earmark.service._consents import SpeakerConsents, give_consent, touch_speaker
 from earmark.service._erasure import Erasure
 from earmark.service._idempotency import earlier
+from earmark.service._merging import SpeakerMerging
 from earmark.service._model import Caller, Idempotency, Page, Scope
 from earmark.service._paging import page_of, read_cursor
 from earmark.service._people import NewConsent, Receipt, Speaker
@@ -215,7 +216,7 @@ class SpeakerRecords(SpeakerPart):
         return self._erasure.sweep(now)
 
 
-class Speakers(SpeakerRecords, SpeakerVoiceprints, SpeakerConsents):
+class Speakers(SpeakerRecords, SpeakerVoiceprints, SpeakerConsents, SpeakerMerging):
     """The speakers of all tenants; every method sees only the caller's.
 
     Raises `Forbidden` without the scope, and `NotFound` for an unknown id, for any that is not the
