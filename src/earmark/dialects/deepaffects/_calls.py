@@ -17,7 +17,7 @@ from earmark.dialects.deepaffects._requests import (
 from earmark.errors import AudioTooLarge
 from earmark.service import Caller, IdentifyOptions, JobKind, JobOptions, Media, Service
 
-__all__ = ["CALLS", "Call", "Order", "answer"]
+__all__ = ["CALLS", "SYNC_S", "Call", "Order", "answer"]
 
 SYNC_S: Final = 120.0
 """Seconds of audio that a synchronous call takes at most."""

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from earmark.dialects.deepaffects._access import Asking
+from earmark.dialects.deepaffects._calls import SYNC_S
 from earmark.dialects.deepaffects._people import People
 from earmark.dialects.deepaffects._recordings import at_hand, receive, receive_order
 from earmark.dialects.deepaffects._render import Enrollment
@@ -81,6 +82,7 @@ def _enroll(
                 # What somebody has withdrawn stands above what is declared for everybody.
                 consent=consent if speaker.withdrawn_at is None else None,
                 needed_s=LEAST_S,
+                limit_s=SYNC_S,
             )
         except TooLittleSpeech as error:  # the vendor's words, as they are spelt
             raise InvalidInput(

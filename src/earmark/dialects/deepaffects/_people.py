@@ -78,7 +78,7 @@ class People:
                     f" complete, {enrollment.speech_s:.1f} of {COMPLETE_S:g} s of speech are"
                     " there: enroll more."
                 )
-            found[speaker.id] = speaker_id
+            found[speaker.merged_into or speaker.id] = speaker_id
         return self._gallery().id, found
 
     def enrollment(self, speaker: Speaker) -> Enrollment | None:
