@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidSignature
@@ -21,6 +20,7 @@ from earmark.service._paging import page_of, read_cursor
 from earmark.service._people import Receipt
 from earmark.service._people_rows import receipt_of
 from earmark.service._store import Store
+from earmark.service._text import iso
 from earmark.storage import receipts as rows
 
 __all__ = ["Receipts", "sign_receipt"]
@@ -114,7 +114,7 @@ def sign_receipt(
             "speakers": list(speaker_ids),
             "reason": reason,
             "by": entry.actor,
-            "erased_at": _iso(entry.at),
+            "erased_at": iso(entry.at),
             "counts": counts,
             "consent_sha256": consent_hashes,
             "audit": {"seq": entry.seq, "hash": entry.hash},
@@ -141,7 +141,3 @@ def _signing_key(secret: bytes) -> Ed25519PrivateKey:
 
 def _public_key(key: Ed25519PrivateKey) -> str:
     return base64.b64encode(key.public_key().public_bytes_raw()).decode()
-
-
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -12,6 +12,7 @@ from earmark.errors import Conflict, InvalidOption, NotFound
 from earmark.service._audit import actor_of
 from earmark.service._consents import SpeakerConsents, give_consent, touch_speaker
 from earmark.service._erasure import Erasure
+from earmark.service._export import SpeakerExport
 from earmark.service._idempotency import earlier
 from earmark.service._merging import SpeakerMerging
 from earmark.service._model import Caller, Idempotency, Page, Scope
@@ -216,7 +217,7 @@ class SpeakerRecords(SpeakerPart):
         return self._erasure.sweep(now)
 
 
-class Speakers(SpeakerRecords, SpeakerVoiceprints, SpeakerConsents, SpeakerMerging):
+class Speakers(SpeakerRecords, SpeakerVoiceprints, SpeakerConsents, SpeakerMerging, SpeakerExport):
     """The speakers of all tenants; every method sees only the caller's.
 
     Raises `Forbidden` without the scope, and `NotFound` for an unknown id, for any that is not the

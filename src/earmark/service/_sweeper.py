@@ -53,7 +53,7 @@ class Sweeper:
 
 
 def sweep(service: Service, now: float) -> None:
-    """Remove all that is over its time at ``now``: jobs, results, recordings, deliveries."""
+    """Remove all that is over its time at ``now``: jobs, recordings, speakers, deliveries."""
     while _sweep_jobs(service, now) == _AT_ONCE:
         pass
     with service.store.database.write() as connection:
@@ -61,6 +61,7 @@ def sweep(service: Service, now: float) -> None:
     service.uploads.sweep(now)
     service.media.sweep(now)
     service.webhooks.sweep(now)
+    service.speakers.sweep(now)
 
 
 def _sweep_jobs(service: Service, now: float) -> int:

@@ -1,15 +1,16 @@
-"""Names and texts that people give: what is taken, and what is refused."""
+"""Names and texts that people give, what is taken and what is refused; times in documents."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from earmark.errors import InvalidOption
 
-__all__ = ["checked_details", "checked_name", "checked_text"]
+__all__ = ["checked_details", "checked_name", "checked_text", "iso"]
 
 _LONGEST_NAME = 256
 _LARGEST_DETAILS = 16_384
@@ -49,6 +50,11 @@ def checked_details(details: Mapping[str, Any] | None) -> dict[str, Any]:
             f"The details come to {size} bytes of JSON, and {_LARGEST_DETAILS} are kept at most."
         )
     return dict(details)
+
+
+def iso(at: float) -> str:
+    """Seconds since 1970 as RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _printable(text: str, what: str, *, allowed: str = "") -> str:
