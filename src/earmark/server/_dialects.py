@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import grpc
 from starlette.types import ASGIApp
 
-from earmark.dialects import deepaffects, native, phonexia, pyannoteai
+from earmark.dialects import chime, deepaffects, native, phonexia, pyannoteai
 from earmark.service import Service, WebhookFormat
 from earmark.settings import Settings
 
@@ -33,6 +33,7 @@ DIALECTS = (
     Dialect(name=native.NAME, mounts=native.mounts, webhooks=native.webhook_format),
     Dialect(name=pyannoteai.NAME, mounts=pyannoteai.mounts, webhooks=pyannoteai.webhook_format),
     Dialect(name=phonexia.NAME, mounts=phonexia.mounts),
+    Dialect(name=chime.NAME, mounts=chime.mounts, webhooks=chime.webhook_format),
     Dialect(name=deepaffects.NAME, mounts=deepaffects.mounts, webhooks=deepaffects.webhook_format),
 )
 

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from earmark.service._addresses import AddressRules as AddressRules
     from earmark.service._analyst import Analyst as Analyst
+    from earmark.service._archive import Appearance as Appearance
+    from earmark.service._archive import Appearances as Appearances
+    from earmark.service._archive import HeardVoice as HeardVoice
     from earmark.service._audit import Audit as Audit
     from earmark.service._audit import AuditEntry as AuditEntry
     from earmark.service._audit import Verification as Verification
@@ -79,6 +82,9 @@ if TYPE_CHECKING:
     from earmark.service._receipts import Receipts as Receipts
     from earmark.service._search import Search as Search
     from earmark.service._service import Service as Service
+    from earmark.service._speaker_search import Match as Match
+    from earmark.service._speaker_search import SearchFindings as SearchFindings
+    from earmark.service._speaker_search import SpeakerSearch as SpeakerSearch
     from earmark.service._speakers import Speakers as Speakers
     from earmark.service._store import Store as Store
     from earmark.service._sweeper import Sweeper as Sweeper
@@ -102,6 +108,7 @@ _HOMES = {
     "_call_sound": ("Encoding", "Leg", "SoundFormat"),
     "_calls": ("Call", "CallWriter", "Calls"),
     "_consents": ("standing_consent",),
+    "_archive": ("Appearance", "Appearances", "HeardVoice"),
     "_courier": ("Courier",),
     "_delivery": (
         *("Attempt", "Delivery", "DeliveryState", "Event", "Webhook", "WebhookFormat"),
@@ -131,6 +138,7 @@ _HOMES = {
     "_receipts": ("Receipts",),
     "_search": ("Search",),
     "_service": ("Service",),
+    "_speaker_search": ("Match", "SearchFindings", "SpeakerSearch"),
     "_speakers": ("Speakers",),
     "_store": ("Store",),
     "_sweeper": ("Sweeper",),

@@ -18,6 +18,7 @@ from earmark.service._links import Links
 from earmark.service._media import MediaLibrary
 from earmark.service._receipts import Receipts
 from earmark.service._search import Search
+from earmark.service._speaker_search import SpeakerSearch
 from earmark.service._speakers import Speakers
 from earmark.service._store import Store
 from earmark.service._tags import Tags
@@ -47,6 +48,7 @@ class Service:
         self.calls = Calls(store)
         self.tags = Tags(store)
         self.voice_connectors = VoiceConnectors(store)
+        self.speaker_search = SpeakerSearch(self)
         self.analyst = Analyst(store)
         self.galleries = Galleries(store)
         self.speakers = Speakers(store)

@@ -10,9 +10,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from earmark.storage._schema import job_matches, job_voiceprints, jobs
+from earmark.storage._schema import job_matches, job_voiceprints, jobs, speakers
 
-__all__ = ["count_recordings", "matches", "replace", "replace_matches", "stored"]
+__all__ = [
+    "count_recordings",
+    "due",
+    "matches",
+    "of_job",
+    "replace",
+    "replace_matches",
+    "stored",
+]
 
 Row = sa.RowMapping
 
@@ -20,18 +28,36 @@ _KINDS = ("diarize", "identify")
 
 
 def replace(connection: sa.Connection, job_id: str, values: Sequence[Mapping[str, Any]]) -> None:
-    """Keep these voices of a job's recording, and no others; none: forget them."""
+    """Keep these voices of a job's recording, and no others, while there is such a job."""
     connection.execute(job_voiceprints.delete().filter_by(job_id=job_id))
-    if values:
+    if values and _held(connection, jobs, [job_id]):
         connection.execute(job_voiceprints.insert(), values)
+
+
+def of_job(connection: sa.Connection, job_id: str, *, now: float) -> Row | None:
+    """The one voice that a job keeps, unless its time is over."""
+    query = sa.select(job_voiceprints).filter_by(job_id=job_id)
+    kept = job_voiceprints.c.expires_at.is_(None) | (job_voiceprints.c.expires_at > now)
+    return connection.execute(query.where(kept)).mappings().first()
+
+
+def due(connection: sa.Connection, now: float, limit: int) -> list[str]:
+    """The jobs that have kept a voice for as long as it may be kept."""
+    query = sa.select(job_voiceprints.c.job_id).where(job_voiceprints.c.expires_at <= now)
+    return list(connection.scalars(query.distinct().limit(limit)))
 
 
 def replace_matches(
     connection: sa.Connection, job_id: str, values: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Note whom the voices of a job's recording were taken for, and nothing else."""
+    """Note whom the voices of a job's recording were taken for, and nothing else.
+
+    Of people who have been erased since, nothing is noted.
+    """
     connection.execute(job_matches.delete().filter_by(job_id=job_id))
-    if values:
+    people = _held(connection, speakers, {each["speaker_id"] for each in values})
+    values = [each for each in values if each["speaker_id"] in people]
+    if values and _held(connection, jobs, [job_id]):
         connection.execute(job_matches.insert(), values)
 
 
@@ -64,11 +90,15 @@ def stored(
 def matches(
     connection: sa.Connection, tenant_id: str, speaker_ids: Collection[str]
 ) -> Sequence[Row]:
-    """Voices of the tenant's stored recordings that identifications took for these speakers."""
+    """Voices of the tenant's stored recordings that identifications took for these speakers.
+
+    With the ``seq`` of the job, newest first.
+    """
     query = (
         sa.select(jobs.c.seq, job_matches)
         .join(jobs, job_matches.c.job_id == jobs.c.id)
         .where(*_stored(tenant_id), job_matches.c.speaker_id.in_(speaker_ids))
+        .order_by(jobs.c.seq.desc(), job_matches.c.speaker)
     )
     return connection.execute(query).mappings().all()
 
@@ -81,6 +111,12 @@ def count_recordings(connection: sa.Connection, tenant_id: str) -> tuple[int, in
     )
     total, searchable = connection.execute(query).one()
     return int(total), int(searchable)
+
+
+def _held(connection: sa.Connection, table: sa.Table, ids: Collection[str]) -> set[str]:
+    """Those that there are, which nobody deletes until the transaction ends."""
+    query = sa.select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
+    return set(connection.scalars(query.with_for_update(read=True, key_share=True)))
 
 
 def _stored(tenant_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -1,0 +1,378 @@
+"""Speaker search tasks: who speaks on one leg of a call, found out while the call lasts.
+
+After ten seconds of net speech the voice is searched in a domain, after twenty its voiceprint is
+kept for a while, from which somebody may be enrolled (Amazon Chime SDK Developer Guide, "Using
+voice analytics").
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+import sqlalchemy as sa
+
+from earmark.diarization import Diarization, one_voice
+from earmark.errors import Conflict, ConsentRequired, Gone, StorageUnavailable, TooLittleSpeech
+from earmark.service._call_sound import Leg, write_wav
+from earmark.service._calls import Call
+from earmark.service._conclusion import Concluded, NotYet, caller_of
+from earmark.service._consents import standing_consent
+from earmark.service._delivery import note_event
+from earmark.service._model import Caller, Job, JobKind, JobState, Scope
+from earmark.service._people import Speaker
+from earmark.storage import job_voiceprints as voiceprint_rows
+from earmark.storage import jobs as job_rows
+from earmark.storage import speakers as speaker_rows
+from earmark.voiceprints import Voiceprint
+
+if TYPE_CHECKING:
+    from earmark.service._service import Service
+
+__all__ = ["Match", "SearchFindings", "SpeakerSearch"]
+
+IDENTIFICATION_S = 10.0
+"""Net speech that a search needs, in seconds."""
+
+VOICEPRINT_S = 20.0
+"""Net speech that a voiceprint to enrol from needs, in seconds."""
+
+_RESULTS = 10
+_FALSE_ACCEPT_RATE = 0.001  # only matches that are all but sure are told
+_LONGEST_S = 3600.0  # of a leg: who has not spoken enough by then has not
+_GROWTH = 0.1  # of what was heard, before it is listened to again
+_SLACK_S = 0.5  # a piece may be shorter once it is decoded
+_LATEST_S = 600.0  # a job is looked at again at least so often
+_SPEAKER = "SPEAKER_00"
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Match:
+    """Somebody who was found; ``probability`` 0..1 that it is the same person."""
+
+    speaker_id: str
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchFindings:
+    """What is known of a voice so far.
+
+    ``net_speech_s`` was heard; it is listened to again when ``look_at_s`` seconds of sound have
+    come. ``matches`` None: not searched (yet). ``voiceprint``: whether there is one to enrol from,
+    None while that is open.
+    """
+
+    look_at_s: float = IDENTIFICATION_S
+    net_speech_s: float = 0.0
+    matches: tuple[Match, ...] | None = None
+    voiceprint: bool | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """What is on record of a job."""
+        known = dict(job.findings or {})
+        if known.get("matches") is not None:
+            known["matches"] = tuple(Match(**each) for each in known["matches"])
+        return cls(**known)
+
+    @property
+    def message(self) -> str | None:
+        """What is lacking, in a sentence."""
+        if self.voiceprint:
+            return None
+        needed_s = IDENTIFICATION_S if self.matches is None else VOICEPRINT_S
+        return f"{self.net_speech_s:.1f} s of speech were heard, and {needed_s:.0f} s are needed."
+
+
+class SpeakerSearch:
+    """Runs the tasks for the workers, and enrols from them for whoever asked."""
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._store = service, service.store
+
+    def recording(self, job: Job) -> BinaryIO | NotYet:
+        """The leg's sound so far, an unnamed WAV file (16 kHz, mono), or that there is too little.
+
+        Raises `TooLittleSpeech` when the call is over and too short, `NotFound` when its sound is
+        not kept any more, and what `write_wav` raises.
+        """
+        call, findings = self._call(job), SearchFindings.of(job)
+        if job.findings is None:
+            self._note(job, findings)
+        sound_s, over = _heard(call, job)
+        if sound_s < findings.look_at_s and not over:
+            return self._not_yet(call)
+        if sound_s < IDENTIFICATION_S:
+            raise self._give_up(job, replace(findings, net_speech_s=0.0), sound_s)
+        settings = self._store.settings
+        try:
+            file = tempfile.TemporaryFile(dir=settings.data_dir)  # noqa: SIM115 - handed out
+            try:
+                pieces, leg = self._service.calls.pieces(call, _leg(job)), _leg(job)
+                write_wav(pieces, leg, file, longest_s=_LONGEST_S, settings=settings)
+            except BaseException:
+                file.close()
+                raise
+        except OSError as error:
+            raise StorageUnavailable(
+                f"The sound of a call cannot be put together in {settings.data_dir}:"
+                f" {error.strerror}."
+            ) from error
+        return file
+
+    def conclude(self, job: Job, diarization: Diarization) -> Concluded | NotYet:
+        """What is made of the sound so far, of which ``diarization`` has the one voice.
+
+        Raises `TooLittleSpeech` when the call is over and nobody spoke enough, `NotFound` when the
+        domain is no more, and what searching raises.
+        """
+        findings, voiceprint = SearchFindings.of(job), _voice(diarization)
+        net_speech_s = 0.0 if voiceprint is None else voiceprint.net_speech_s
+        findings = replace(findings, net_speech_s=net_speech_s)
+        call = self._call(job)
+        sound_s, over = _heard(call, job)
+        over = over and sound_s <= diarization.duration + _SLACK_S
+        told: list[str] = []
+        if voiceprint is not None and net_speech_s >= IDENTIFICATION_S and findings.matches is None:
+            findings = replace(findings, matches=self._search(job, voiceprint))
+            told.append("search.found" if findings.matches else "search.unknown")
+        if voiceprint is not None and net_speech_s >= VOICEPRINT_S:
+            sealed = self._sealed(job, voiceprint)
+            findings = replace(findings, voiceprint=True)
+            self._note(job, findings, *told, "search.voiceprint", voiceprints=[sealed])
+        elif not over:
+            return self._wait(job, findings, diarization.duration, *told)
+        elif findings.matches is None:
+            raise self._give_up(job, findings, net_speech_s)
+        else:
+            findings = replace(findings, voiceprint=False)
+            self._note(job, findings, *told, "search.no_voiceprint")
+        return Concluded(document=_document(findings))
+
+    def enrol(
+        self, caller: Caller, task_id: str, *, dialect: str, details: Mapping[str, Any]
+    ) -> Speaker:
+        """Enrol whom a task has heard into its domain; again, it is the same speaker.
+
+        By the operator's standing consent. Raises `NotFound` for the task, `Conflict` when it is
+        not over or came to no voiceprint, `Gone` when that is forgotten, `ConsentRequired`.
+        """
+        job = self._job(caller, task_id, dialect)
+        voiceprint = self._voiceprint(job)
+        speaker_id, domain = str(uuid.uuid4()), str(job.render["domain"])
+        consent = standing_consent(self._store.settings, f"voice profile {speaker_id}")
+        if consent is None and self._store.settings.consent == "strict":
+            raise ConsentRequired(
+                "This API cannot carry anybody's consent, and the operator of this server has"
+                " declared none (EARMARK_STANDING_CONSENT): nobody is enrolled without."
+            )
+        speakers = self._service.speakers
+        try:
+            speaker = speakers.create(
+                caller,
+                domain,
+                name=speaker_id,
+                key=job.id,
+                details=details,
+                consent=consent,
+                speaker_id=speaker_id,
+            )
+        except Conflict:
+            speaker = speakers.by_key(caller, domain, job.id)
+            if speakers.voiceprints(caller, speaker.id):
+                return speaker
+        return self._service.enrolment.enroll_voiceprint(caller, speaker.id, voiceprint).speaker
+
+    def replace(self, caller: Caller, speaker_id: str, task_id: str, *, dialect: str) -> Speaker:
+        """Put the voice that a task has heard in place of what a speaker holds.
+
+        They expire as if enrolled now. Raises as `enrol`, and `Conflict` for a task that was to
+        search another domain.
+        """
+        speaker = self._service.speakers.get(caller, speaker_id, dialect=dialect)
+        job = self._job(caller, task_id, dialect)
+        if job.render["domain"] != speaker.gallery_id:
+            raise Conflict(f"The task {task_id!r} belongs to another domain than {speaker_id!r}.")
+        self._service.enrolment.enroll_voiceprint(
+            caller, speaker_id, self._voiceprint(job), replace=True
+        )
+        expires_at = time.time() + self._store.settings.speaker_expiry_s
+        with self._store.database.write() as connection:
+            speaker_rows.update(connection, speaker_id, {"expires_at": expires_at})
+        return self._service.speakers.get(caller, speaker_id, dialect=dialect)
+
+    def sweep(self, now: float) -> int:
+        """Forget the voiceprints that nobody was enrolled from in time; of how many tasks."""
+        swept = 0
+        while True:
+            with self._store.database.read() as connection:
+                due = voiceprint_rows.due(connection, now, _AT_ONCE)
+            self._store.vault.forget(*due)
+            with self._store.database.write() as connection:
+                for job_id in due:
+                    voiceprint_rows.replace(connection, job_id, [])
+            swept += len(due)
+            if len(due) < _AT_ONCE:
+                return swept
+
+    def _job(self, caller: Caller, task_id: str, dialect: str) -> Job:
+        caller.require(Scope.GALLERIES)
+        return self._service.jobs.get(caller, task_id, dialect=dialect, kind=JobKind.SPEAKER_SEARCH)
+
+    def _call(self, job: Job) -> Call:
+        return self._service.calls.by_id(job.call_id or "")
+
+    def _search(self, job: Job, voiceprint: Voiceprint) -> tuple[Match, ...]:
+        named = self._service.search.search(
+            caller_of(job),
+            [job.render["domain"]],
+            voiceprint,
+            k=_RESULTS,
+            false_accept_rate=_FALSE_ACCEPT_RATE,
+        )
+        return tuple(
+            Match(speaker_id=each.speaker_id, probability=each.probability)
+            for each in named.alternatives
+            if each.speaker_id is not None and each.llr >= named.threshold
+        )
+
+    def _wait(self, job: Job, findings: SearchFindings, heard_s: float, *told: str) -> NotYet:
+        """Note what is known, and how much sound has to come before more can be."""
+        needed_s = IDENTIFICATION_S if findings.matches is None else VOICEPRINT_S
+        missing_s = max(needed_s - findings.net_speech_s, _GROWTH * heard_s)
+        findings = replace(findings, look_at_s=heard_s + missing_s)
+        self._note(job, findings, *told)
+        call = self._call(job)  # more may have come since
+        sound_s, over = _heard(call, job)
+        if over or sound_s >= findings.look_at_s:
+            return NotYet(heard=call.pieces, until_s=0.0)
+        return self._not_yet(call)
+
+    def _not_yet(self, call: Call) -> NotYet:
+        idle_at = call.heard_at + self._store.settings.call_idle_s
+        return NotYet(heard=call.pieces, until_s=min(idle_at, time.time() + _LATEST_S))
+
+    def _give_up(self, job: Job, findings: SearchFindings, speech_s: float) -> TooLittleSpeech:
+        """Note that nothing came of a task; what says so."""
+        self._note(
+            job,
+            replace(findings, voiceprint=False),
+            "search.unidentified",
+            "search.no_voiceprint",
+        )
+        return TooLittleSpeech(
+            f"The call is over, and the {_leg(job).value} spoke for {speech_s:.1f} s at most:"
+            f" {IDENTIFICATION_S:.0f} s are needed to find out who it is.",
+            net_speech_s=speech_s,
+            needed_s=IDENTIFICATION_S,
+        )
+
+    def _sealed(self, job: Job, voiceprint: Voiceprint) -> dict[str, Any]:
+        """The row of the voiceprint that is kept."""
+        now, settings = time.time(), self._store.settings
+        return {
+            "job_id": job.id,
+            "speaker": _SPEAKER,
+            "tenant_id": job.tenant_id,
+            "model": voiceprint.model,
+            "net_speech_s": voiceprint.net_speech_s,
+            "quality": voiceprint.quality,
+            "sealed": self._store.vault.seal(job.id, voiceprint.to_bytes(), purpose="voiceprint"),
+            "created_at": now,
+            "expires_at": now + settings.chime_voiceprint_retention_s,
+        }
+
+    def _voiceprint(self, job: Job) -> Voiceprint:
+        """What is kept of the voice that a task has heard."""
+        if not job.state.over:
+            raise Conflict(f"The task {job.id!r} is not over: wait until it is.")
+        if job.state is not JobState.SUCCEEDED or not SearchFindings.of(job).voiceprint:
+            raise Conflict(
+                f"The task {job.id!r} came to no voiceprint: take one whose status is SUCCEEDED."
+            )
+        with self._store.database.read() as connection:
+            row = voiceprint_rows.of_job(connection, job.id, now=time.time())
+        if row is None:
+            kept_h = self._store.settings.chime_voiceprint_retention_s / 3600
+            raise Gone(
+                f"The voiceprint of the task {job.id!r} is forgotten, {kept_h:g} hours after it was"
+                " made: search again."
+            )
+        data = self._store.vault.open(job.id, row["sealed"], purpose="voiceprint")
+        return Voiceprint.from_bytes(data)
+
+    def _note(
+        self,
+        job: Job,
+        findings: SearchFindings,
+        *events: str,
+        voiceprints: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Put on record what is known, and what is to be told of it, unless the job was stopped."""
+        now, known = time.time(), asdict(findings)
+        with self._store.database.write() as connection:
+            values = {"findings": known, "updated_at": now}
+            if not job_rows.update(connection, job.id, values, state=JobState.RUNNING):
+                return
+            if voiceprints:
+                voiceprint_rows.replace(connection, job.id, voiceprints)
+            for event in events:
+                self._tell(connection, job, event, known, now)
+
+    def _tell(
+        self,
+        connection: sa.Connection,
+        job: Job,
+        event: str,
+        known: Mapping[str, Any],
+        now: float,
+    ) -> None:
+        # What is told at once of a search does not know of a voiceprint yet.
+        later = event in ("search.found", "search.unknown")
+        note_event(
+            connection,
+            self._store.settings,
+            tenant_id=job.tenant_id,
+            about=job.id,
+            event=event,
+            detail={
+                "connector": job.render["connector"],
+                "transaction": job.render["transaction"],
+                "leg": job.render["leg"],
+                "matches": known["matches"],
+                "voiceprint": None if later else known["voiceprint"],
+                "shown": dict(job.render),
+            },
+            now=now,
+        )
+
+
+def _leg(job: Job) -> Leg:
+    return Leg(job.render["leg"])
+
+
+def _heard(call: Call, job: Job) -> tuple[float, bool]:
+    """Seconds of sound that can be listened to, and whether there will be no more."""
+    sound_s = call.sound_s[_leg(job)]
+    return min(sound_s, _LONGEST_S), call.ended_at is not None or sound_s >= _LONGEST_S
+
+
+def _voice(diarization: Diarization) -> Voiceprint | None:
+    """The voice of who speaks most; None when nobody does."""
+    try:
+        return one_voice(diarization, needed_s=0.0, refuse_others=False)[1]
+    except TooLittleSpeech:
+        return None
+
+
+def _document(findings: SearchFindings) -> bytes:
+    known = asdict(findings)
+    del known["look_at_s"]
+    return json.dumps({"schema": "earmark.speaker_search/1", **known}).encode()
