@@ -11,6 +11,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from earmark.errors import InvalidOption, NotFound
+from earmark.service._archive import Appearances, Archive
 from earmark.service._audit import actor_of, note
 from earmark.service._gallery_index import GalleryIndexes
 from earmark.service._model import Caller, IdentifyOptions, Scope
@@ -91,6 +92,20 @@ class Search:
         """
         caller.require(Scope.GALLERIES if options.galleries else Scope.JOBS)
         return self._named(caller, voices, options, sent, "speaker.identify")
+
+    def where(
+        self,
+        caller: Caller,
+        speaker_id: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        false_accept_rate: float = 0.001,
+    ) -> Appearances:
+        """In which stored recordings a speaker is heard: see `Archive.where`."""
+        return Archive(self._store, self.calibration).where(
+            caller, speaker_id, limit=limit, cursor=cursor, false_accept_rate=false_accept_rate
+        )
 
     def _named(
         self,
