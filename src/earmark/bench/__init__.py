@@ -6,6 +6,8 @@ from earmark.bench._dataset import Dataset, Recording, load_dataset
 from earmark.bench._diarization import OnStep, bench_diarization
 from earmark.bench._document import diarization_document, speed_document
 from earmark.bench._environments import PEERS, Peer, environment, peers_folder, peers_named
+from earmark.bench._gallery import GalleryReport, bench_gallery, gallery_document
+from earmark.bench._gallery_tables import print_gallery
 from earmark.bench._long import Part, concatenate
 from earmark.bench._machine import Machine, this_machine
 from earmark.bench._reliability import Reliability, frame_reliability, turn_reliability
@@ -24,6 +26,23 @@ from earmark.bench._service_report import (
 from earmark.bench._service_tables import print_service
 from earmark.bench._speed import Length, SpeedReport, bench_speed
 from earmark.bench._tables import print_diarization, print_speed
+from earmark.bench._verification import (
+    OpenSet,
+    Scored,
+    VerificationReport,
+    bench_verification,
+    verification_document,
+)
+from earmark.bench._verification_score import Interval, Roc, Trials, bootstrap, cllr
+from earmark.bench._verification_tables import print_verification
+from earmark.bench._verification_trials import (
+    Heard,
+    TrialList,
+    as_trials,
+    hear,
+    pairs_within,
+    read_trials,
+)
 
 __all__ = [
     "COLLAR",
@@ -32,42 +51,63 @@ __all__ = [
     "Dataset",
     "DiarizationReport",
     "Errors",
+    "GalleryReport",
+    "Heard",
+    "Interval",
     "Latency",
     "Length",
     "Machine",
     "MemoryLine",
     "OnStep",
+    "OpenSet",
     "Overhead",
     "Part",
     "Peer",
     "Recording",
     "Reliability",
     "Result",
+    "Roc",
     "Score",
+    "Scored",
     "ServiceReport",
     "SpeedReport",
     "System",
     "Throughput",
     "Total",
+    "TrialList",
+    "Trials",
     "Upload",
+    "VerificationReport",
+    "as_trials",
     "bench_diarization",
+    "bench_gallery",
     "bench_service",
     "bench_speed",
+    "bench_verification",
+    "bootstrap",
+    "cllr",
     "concatenate",
     "diarization_document",
     "environment",
     "frame_reliability",
+    "gallery_document",
+    "hear",
     "load_dataset",
     "map_speakers",
+    "pairs_within",
     "peers_folder",
     "peers_named",
     "print_diarization",
+    "print_gallery",
     "print_service",
     "print_speed",
+    "print_verification",
+    "read_trials",
     "score",
     "service_document",
     "speed_document",
     "this_machine",
     "total_of",
     "turn_reliability",
+    "verification_document",
 ]

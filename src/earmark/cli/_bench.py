@@ -1,4 +1,4 @@
-"""``earmark bench``: accuracy, speed, memory and the service, measured here."""
+"""``earmark bench``: accuracy, speed, memory, voiceprints and the service, measured here."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def diarization(
     with _status() as say:
         say("reading the recordings")
         report = bench_diarization(
-            load_dataset(folder or _default_folder(), only=only or (), skip=skip or ()),
+            load_dataset(folder or _eval_dir() / "diarization", only=only or (), skip=skip or ()),
             settings=settings,
             fast=fast,
             oracle=speakers == "oracle",
@@ -190,6 +190,77 @@ def service(
 
 
 @app.command()
+def verification(
+    trials: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[TRIALS]",
+            help="Lines 'label enrol test': 1 (same person) or 0, and two audio files. By default"
+            " verification/trials.txt of EARMARK_EVAL_DIR.",
+            show_default=False,
+        ),
+    ] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the files are, by default beside the trials.",
+            show_default=False,
+        ),
+    ] = None,
+    listed: Annotated[
+        bool,
+        typer.Option(
+            "--listed",
+            help="Score the listed trials only, not all pairs of files within a corpus.",
+        ),
+    ] = False,
+    json_file: _Json = None,
+) -> None:
+    """See how well voiceprints tell people apart, and what their scores are worth.
+
+    Prints EER, minDCF, Cllr before and after calibration and the least that it could be, with 95 %
+    confidence intervals, by corpus: the first part, up to '_', of the name of a file's folder,
+    which stands for one person. Then how often searches name strangers, and miss people.
+    """
+    from earmark.bench import (
+        bench_verification,
+        print_verification,
+        read_trials,
+        verification_document,
+    )
+
+    with _status() as say:
+        report = bench_verification(
+            read_trials(trials or _eval_dir() / "verification" / "trials.txt", audio),
+            settings=get_settings(),
+            pairs=("listed",) if listed else ("all", "listed"),
+            on_step=say,
+        )
+    print_verification(report, _wide())
+    _write(json_file, verification_document(report))
+
+
+@app.command()
+def gallery(
+    people: Annotated[
+        int, typer.Option("--prints", min=1, help="People, with one voiceprint each.")
+    ] = 100_000,
+    json_file: _Json = None,
+) -> None:
+    """See how fast a gallery is searched, read from the encrypted store, added to and erased from.
+
+    The voiceprints are random numbers, in a temporary database with a keyring of its own.
+    """
+    from earmark.bench import bench_gallery, gallery_document, print_gallery
+
+    with _status() as say:
+        report = bench_gallery(people, settings=get_settings(), on_step=say)
+    print_gallery(report, _wide())
+    _write(json_file, gallery_document(report))
+
+
+@app.command()
 def concatenate(
     files: Annotated[list[Path], typer.Argument(help="Recordings.", show_default=False)],
     hours: Annotated[float, typer.Option(help="How long it shall be.", show_default=False)],
@@ -211,11 +282,11 @@ def _wide() -> Console:
     return Console(width=max(132, Console().width))
 
 
-def _default_folder() -> Path:
+def _eval_dir() -> Path:
     folder = get_settings().eval_dir
     if folder is None:
-        raise InvalidOption("Name a folder with recordings, or set EARMARK_EVAL_DIR.")
-    return folder / "diarization"
+        raise InvalidOption("Name the data to be measured on, or set EARMARK_EVAL_DIR.")
+    return folder
 
 
 def _lengths(text: str) -> list[float]:

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from earmark.voiceprints._matching import best_matching
 from earmark.voiceprints._quality import Quality
-from earmark.voiceprints._voiceprint import DEFAULT_MODEL, Voiceprint, require_model
+from earmark.voiceprints._voiceprint import (
+    DEFAULT_MODEL,
+    DIMENSIONS,
+    Voiceprint,
+    require_model,
+)
 
 if TYPE_CHECKING:
-    from earmark.voiceprints._assignment import Assignment, assign
+    from earmark.voiceprints._assignment import Assignment, Searchable, assign
     from earmark.voiceprints._calibration import Calibration
     from earmark.voiceprints._extractor import SpeechSpan, VoiceprintExtractor
     from earmark.voiceprints._fitting import Comparisons, fit_calibration, fit_to_site
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_MODEL",
+    "DIMENSIONS",
     "Assignment",
     "Calibration",
     "Comparisons",
@@ -27,6 +33,7 @@ __all__ = [
     "Hit",
     "Index",
     "Quality",
+    "Searchable",
     "SpeechSpan",
     "Sums",
     "Voiceprint",
@@ -46,6 +53,7 @@ _HOMES = {
     "Comparisons": "_fitting",
     "Hit": "_index",
     "Index": "_index",
+    "Searchable": "_assignment",
     "SpeechSpan": "_extractor",
     "VoiceprintExtractor": "_extractor",
     "assign": "_assignment",

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from earmark.errors import InvalidOption
-from earmark.voiceprints._index import Hit, Index
+from earmark.voiceprints._index import Hit
 from earmark.voiceprints._matching import best_matching
 from earmark.voiceprints._voiceprint import Voiceprint
 
-__all__ = ["Assignment", "assign"]
+__all__ = ["Assignment", "Searchable", "assign"]
+
+
+class Searchable(Protocol):
+    """An `Index`, or several that are searched as one."""
+
+    def search_many(
+        self, probes: Sequence[Voiceprint], *, k: int, among: Collection[str] | None = None
+    ) -> list[list[Hit]]:
+        """As `Index.search_many`."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +42,7 @@ class Assignment:
 
 def assign(
     probes: Mapping[str, Voiceprint],
-    index: Index,
+    index: Searchable,
     *,
     among: Collection[str] | None = None,
     exclusive: bool,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ Double = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 _LEAST_ROWS = 64
+_LOADED_AT_ONCE = 1024
 _AT_ONCE = 64  # probes whose cosines with everybody are in memory together
 _ROUNDING = 1e-3  # by how much an LLR in float32 may be off
 
@@ -72,18 +74,22 @@ class Index:
         return speaker in self._rows
 
     def load(self, items: Iterable[tuple[str, Sequence[Voiceprint]]]) -> None:
-        """Put many people at once. Raises what `put` raises, and then changes nothing."""
-        merged = [(speaker, _whole(prints)) for speaker, prints in items]
-        with self._lock.writing():
-            self._grow(len(self._speakers) + len(merged))
-            for speaker, whole in merged:
-                self._place(speaker, whole)
+        """Put many people.
+
+        Raises what `put` raises; those before the one at fault may then have been put.
+        """
+        merged = ((speaker, _whole(prints)) for speaker, prints in items)
+        while batch := list(islice(merged, _LOADED_AT_ONCE)):
+            with self._lock.writing():
+                self._grow(len(self._speakers) + len(batch))
+                for speaker, whole in batch:
+                    self._place(speaker, whole)
 
     def put(self, speaker: str, prints: Sequence[Voiceprint]) -> None:
         """Add a person, or replace all their voiceprints.
 
-        Raises `InvalidInput` when there is no voiceprint, `ForeignVoiceprint` when one is not of
-        the default model.
+        Raises `InvalidInput` when there is no voiceprint and `ForeignVoiceprint` when one is not
+        of the default model, and then changes nothing.
         """
         self.load([(speaker, prints)])
 

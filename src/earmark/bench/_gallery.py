@@ -1,0 +1,201 @@
+"""How fast many people are searched, read from the encrypted store, added and erased."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import SecretStr
+
+from earmark.bench._diarization import OnStep, silence
+from earmark.bench._machine import Machine, this_machine
+from earmark.errors import InvalidOption
+from earmark.settings import Settings
+from earmark.storage import Database, Vault, galleries, migrate, speakers, tenants, voiceprints
+from earmark.voiceprints import DEFAULT_MODEL, DIMENSIONS, Calibration, Index, Voiceprint
+
+__all__ = ["GalleryReport", "bench_gallery", "gallery_document"]
+
+_SECONDS = 10.0  # of net speech, said of the voiceprints made up here
+_SEALED_AT_ONCE = 1000
+_OPENED_AT_ONCE = 5000
+_PROBES = 300
+_CHANGES = 200
+_VOICES = 10  # of one recording
+_NAME = "bench"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GalleryReport:
+    """Seconds; where there are several, one per call.
+
+    ``people`` have one voiceprint each. ``open_s`` is from the database and the keyring to
+    voiceprints in memory, ``load_s`` from there to the index. ``search_s`` are searches for one
+    voice, ``voices_s`` for ten at once. ``seal_s`` encrypts and ``forget_s`` deletes a data key,
+    each on the disk when it is over; ``put_s`` and ``remove_s`` change the index.
+    """
+
+    people: int
+    open_s: float
+    load_s: float
+    search_s: tuple[float, ...]
+    voices_s: tuple[float, ...]
+    seal_s: tuple[float, ...]
+    put_s: tuple[float, ...]
+    forget_s: tuple[float, ...]
+    remove_s: tuple[float, ...]
+    machine: Machine
+
+
+def bench_gallery(
+    people: int, *, settings: Settings, on_step: OnStep | None = None
+) -> GalleryReport:
+    """Time a gallery of so many people, whose voiceprints are random numbers.
+
+    Runs on a temporary database with a keyring of its own. Raises `InvalidOption` without people.
+    """
+    if people < 1:
+        raise InvalidOption(f"A gallery to be measured has one person or more, not {people}.")
+    say = on_step or silence
+    random = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
+        own = _apart(settings, Path(folder))
+        database = Database.open(own)
+        migrate(database)
+        vault = Vault.unlock(own, database)
+        try:
+            _fill(database, vault, random, people, say)
+            say("reading them")
+            started = time.perf_counter()
+            opened = list(_opened(database, vault))
+            open_s = time.perf_counter() - started
+            index = Index(Calibration.of(settings))
+            started = time.perf_counter()
+            index.load(opened)
+            load_s = time.perf_counter() - started
+            del opened
+            say("searching")
+            probes = [_made_up(random) for _ in range(_PROBES)]
+            groups = [probes[i : i + _VOICES] for i in range(0, _PROBES, _VOICES)]
+            search_s = _each(index.search, probes)
+            voices_s = _each(index.search_many, groups)
+            say("adding and erasing")
+            new = [f"new-{i}" for i in range(_CHANGES)]
+            whole = probes[0]
+            return GalleryReport(
+                people=people,
+                open_s=open_s,
+                load_s=load_s,
+                search_s=search_s,
+                voices_s=voices_s,
+                seal_s=_each(lambda one: _seal(vault, one, whole), new),
+                put_s=_each(lambda one: index.put(one, [whole]), new),
+                forget_s=_each(vault.forget, new),
+                remove_s=_each(index.remove, new),
+                machine=this_machine(settings),
+            )
+        finally:
+            vault.close()
+            database.close()
+
+
+def gallery_document(report: GalleryReport) -> dict[str, Any]:
+    """The document ``earmark.bench.gallery/1``; seconds."""
+    return {"schema": "earmark.bench.gallery/1"} | asdict(report)
+
+
+def _apart(settings: Settings, folder: Path) -> Settings:
+    """Settings for a database and a keyring below ``folder``."""
+    return settings.model_copy(
+        update={
+            "data_dir": folder / "data",
+            "database_url": None,
+            "keyring_url": SecretStr(f"file://{folder}/keyring.db"),
+            "master_key": None,
+        }
+    )
+
+
+def _fill(
+    database: Database, vault: Vault, random: np.random.Generator, people: int, say: OnStep
+) -> None:
+    now = time.time()
+    place = {"tenant_id": _NAME, "gallery_id": _NAME, "created_at": now}
+    with database.write() as connection:
+        tenants.insert(connection, tenant_id=_NAME, name=_NAME, webhook_secret="", now=now)
+        galleries.insert(
+            connection,
+            {
+                "id": _NAME,
+                "tenant_id": _NAME,
+                "dialect": "native",
+                "name": _NAME,
+                "details": {},
+                "created_at": now,
+                "updated_at": now,
+            },
+        )
+    for start in range(0, people, _SEALED_AT_ONCE):
+        say(f"enrolling {start} of {people} people")
+        names = [f"person-{i}" for i in range(start, min(start + _SEALED_AT_ONCE, people))]
+        sealed = [_seal(vault, name, _made_up(random)) for name in names]
+        with database.write() as connection:
+            for name, data in zip(names, sealed, strict=True):
+                speaker = {
+                    "id": name,
+                    "name": name,
+                    "details": {},
+                    "expires_at": now + 1e9,
+                    "expiry_fixed": False,
+                    "updated_at": now,
+                }
+                speakers.insert(connection, place | speaker)
+                voiceprint = {
+                    "id": name,
+                    "speaker_id": name,
+                    "model": DEFAULT_MODEL,
+                    "net_speech_s": _SECONDS,
+                    "sealed": data,
+                }
+                voiceprints.insert(connection, place | voiceprint)
+
+
+def _opened(database: Database, vault: Vault) -> Iterator[tuple[str, list[Voiceprint]]]:
+    """Everybody, as the server's own index reads them."""
+    with database.read() as connection:
+        rows = iter(voiceprints.counting(connection, _NAME, DEFAULT_MODEL))
+        while batch := list(islice(rows, _OPENED_AT_ONCE)):
+            sealed = [(row["speaker_id"], row["sealed"]) for row in batch]
+            opened = vault.open_many(sealed, purpose="voiceprint")
+            for row, data in zip(batch, opened, strict=True):
+                assert data is not None  # nobody was erased
+                yield row["counts_for"], [Voiceprint.from_bytes(data)]
+
+
+def _seal(vault: Vault, owner: str, voiceprint: Voiceprint) -> bytes:
+    return vault.seal(owner, voiceprint.to_bytes(), purpose="voiceprint")
+
+
+def _made_up(random: np.random.Generator) -> Voiceprint:
+    return Voiceprint(
+        vector=random.standard_normal(DIMENSIONS, np.float32),
+        model=DEFAULT_MODEL,
+        net_speech_s=_SECONDS,
+    )
+
+
+def _each(call: Callable[[Any], object], items: Sequence[Any]) -> tuple[float, ...]:
+    """How long each call but the first takes."""
+    call(items[0])
+    taken = []
+    for item in items[1:]:
+        started = time.perf_counter()
+        call(item)
+        taken.append(time.perf_counter() - started)
+    return tuple(taken)
