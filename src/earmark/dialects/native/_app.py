@@ -9,6 +9,7 @@ from earmark.dialects._http import RateLimitHeaders
 from earmark.dialects.native import (
     _archive,
     _audit,
+    _calls,
     _consents,
     _enrolments,
     _events,
@@ -70,6 +71,7 @@ _ROUTES = (
     _mergers,
     _archive,
     _search,
+    _calls,
     _webhooks,
     _audit,
     _tenant,
