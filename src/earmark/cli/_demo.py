@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark.bench import COLLAR, Score, map_speakers, score
+from earmark.cli._demo_recognition import recognise
 from earmark.cli._models import pull_models
 from earmark.cli._progress import progress_bars
 from earmark.cli._timeline import axis_text, lane_text
@@ -49,8 +50,9 @@ Names = Mapping[str, str]
 def demo() -> None:
     """Diarize a telephone call of 30 seconds and show the result beside what people wrote down.
 
-    A server is started for it, on a free port and with a data folder of its own, and stopped in
-    the end. The models and the recording are fetched when they are not there yet.
+    Then enrol who speaks most in its first half, find them in the second, and erase them again. A
+    server is started for it, on a free port and with a data folder of its own, and stopped in the
+    end. The models and the recording are fetched when they are not there yet.
     """
     models = catalogue().models.values()
     files = pull_models(
@@ -63,13 +65,18 @@ def demo() -> None:
         truth = Diarization.from_rttm(files["sample-reference"], duration=found.duration)
         regions = [(0.0, found.duration)]
         mapping = map_speakers(truth.turns, found.turns, regions=regions)
+        names = {speaker: person for (_, speaker), person in mapping.items()}
         _show(
             truth,
             found,
-            names={speaker: person for (_, speaker), person in mapping.items()},
+            names=names,
             score=score(truth.turns, found.turns, regions=regions),
             seconds=seconds,
         )
+        typer.echo()
+        for line in recognise(client, files["sample-recording"], found, names):
+            typer.echo(line)
+        typer.echo("Now yours: earmark diarize FILE")
 
 
 @contextmanager
@@ -83,7 +90,7 @@ def _server() -> Iterator[tuple[str, str]]:
             for name, value in os.environ.items()
             if not name.startswith("EARMARK_") or name in _KEPT_SETTINGS
         } | {
-            "EARMARK_DATA_DIR": folder,
+            "EARMARK_DATA_DIR": str(Path(folder) / "data"),
             "EARMARK_BOOTSTRAP_KEY": key,
             "EARMARK_RESERVE_BYTES": "0",
             "EARMARK_WORKER_SLOTS": "1",
@@ -159,8 +166,7 @@ def _show(
     console.print()
     console.print(_verdict(score), soft_wrap=True)
     console.print(
-        f"{found.duration:.0f} s of sound took {seconds:.1f} s, by way of a server."
-        " Now yours: [bold]earmark diarize FILE[/]",
+        f"{found.duration:.0f} s of sound took {seconds:.1f} s, by way of a server.",
         soft_wrap=True,
     )
 
