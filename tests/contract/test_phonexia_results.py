@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +18,14 @@ import requests
 
 from audio_samples import make, wav
 from earmark.audio import read_audio
+from earmark.voiceprints import Voiceprint
+from people import People, wav_of
 from server import Server, running
 
 DIARIZATION = "/api/technology/speaker-diarization"
 VOICE_ACTIVITY = "/api/technology/voice-activity-detection"
+EXTRACTION = "/api/technology/speaker-identification-voiceprint-extraction"
+COMPARISON = "/api/technology/speaker-identification-voiceprint-comparison"
 
 CALL_S, MONOLOGUE = 30.0, (21.8, 28.4)  # where one of the two talks alone
 ALONE_S = (12.0, 18.6)  # where the monologue is put
@@ -45,13 +52,18 @@ def stereo(sample_wav: Path) -> bytes:
 def run(server: Server, recording: bytes, path: str = DIARIZATION, **asked: Any) -> dict[str, Any]:
     """Start a task and poll it as the vendor's guide does; the last answer."""
     config = asked.pop("config", None)
-    started = requests.post(
+    answer = requests.post(
         server.url + path,
         params=asked,
         files={"file": ("call.wav", io.BytesIO(recording))},
         data=None if config is None else {"config": json.dumps(config)},
         timeout=60,
     )
+    return followed(server, path, answer)
+
+
+def followed(server: Server, path: str, started: requests.Response) -> dict[str, Any]:
+    """The last answer about a task that was started."""
     assert started.status_code == 202, started.text
     task = started.json()["task"]
     location = started.headers["X-Location"]
@@ -146,6 +158,89 @@ def test_the_number_of_speakers(
     assert len(speakers(call)) == count
 
 
+def extracted(server: Server, recording: bytes, **asked: Any) -> list[dict[str, Any]]:
+    """The channels of an extraction that is done."""
+    body = run(server, recording, EXTRACTION, **asked)
+    assert body["task"]["state"] == "done", body["error"]
+    found: list[dict[str, Any]] = body["result"]["channels"]
+    for channel in found:
+        assert set(channel) == {"channel_number", "voiceprint", "speech_length", "model"}
+        assert channel["model"] == "earmark-1"
+    return found
+
+
+def compared(server: Server, a: list[str], b: list[str]) -> dict[str, Any]:
+    """The scores of a comparison that is done."""
+    sent = {"voiceprints_a": a, "voiceprints_b": b}
+    answer = requests.post(server.url + COMPARISON, json=sent, timeout=60)
+    body = followed(server, COMPARISON, answer)
+    assert (body["task"]["state"], body["error"]) == ("done", None)
+    assert set(body["result"]) == {"scores"}
+    scores: dict[str, Any] = body["result"]["scores"]
+    return scores
+
+
+def test_a_person_is_found_again_and_a_stranger_is_not(server: Server, people: People) -> None:
+    """June and Carlo on two channels; later June alone, and Allison."""
+    both = np.stack([people.samples(name, 10.0) for name in ("june", "carlo")], axis=1)
+    first = extracted(server, wav_of(both))
+    assert [each["channel_number"] for each in first] == [0, 1]
+    later = [
+        *extracted(server, people.wav("june", 10.0, part=1)),
+        *extracted(server, people.wav("allison", 10.0, part=1)),
+    ]
+    assert all(4 < each["speech_length"] <= 10 for each in (*first, *later))
+
+    june, carlo = (each["voiceprint"] for each in first)
+    again, allison = (each["voiceprint"] for each in later)
+    scores = compared(server, [june, carlo, june], [again, allison])
+    assert (scores["columns_count"], scores["rows_count"]) == (3, 2)
+    values = scores["values"]
+    assert len(values) == 6
+    assert values[0] == values[2] > 0  # both times June
+    assert max(values[1], *values[3:]) < 0
+    turned = compared(server, [again, allison], [june, carlo, june])
+    assert turned["values"] == [values[j * 3 + i] for i in range(3) for j in range(2)]
+
+
+def test_the_voiceprint_of_a_range_of_a_mix(server: Server, stereo: bytes) -> None:
+    whole, part = (
+        extracted(server, stereo, channel_mode="mix", **asked)
+        for asked in ({}, {"range_from": 22, "range_to": 28})
+    )
+    assert len(whole) == len(part) == 1
+    assert 2 < part[0]["speech_length"] < whole[0]["speech_length"] <= CALL_S
+    assert part[0]["channel_number"] == 0
+
+
+def test_a_channel_in_which_nobody_speaks_has_no_voiceprint(server: Server, people: People) -> None:
+    june = people.samples("june", 5.0)
+    heard, silent = extracted(server, wav_of(np.stack([june, np.zeros_like(june)], axis=1)))
+    assert Voiceprint.from_base64(heard["voiceprint"]).net_speech_s == pytest.approx(
+        heard["speech_length"], abs=1e-3
+    )
+    assert (silent["voiceprint"], silent["speech_length"]) == ("", 0.0)
+
+
+def test_the_programs_of_the_docs(
+    server: Server, sample_wav: Path, people: People, tmp_path: Path
+) -> None:
+    shutil.copy(sample_wav, tmp_path / "call.wav")
+    for day, part in (("monday", 0), ("friday", 1)):
+        (tmp_path / f"{day}.wav").write_bytes(people.wav("june", 8.0, part=part))
+    page = (Path(__file__).parents[2] / "docs/phonexia.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    program = "\n".join(blocks).replace("http://127.0.0.1:8000", server.url)
+    program = program.replace('"channels": "0,1", ', "").replace("em_…", server.key)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    task, score = done.stdout.splitlines()
+    assert "speakers_count" in task
+    assert float(score) > 0
+
+
 def test_where_somebody_speaks(server: Server, stereo: bytes) -> None:
     call, alone = channels(run(server, stereo, VOICE_ACTIVITY))
     assert (call["channel_number"], alone["channel_number"]) == (0, 1)
@@ -170,7 +265,7 @@ def test_where_somebody_speaks(server: Server, stereo: bytes) -> None:
     ],
     ids=["empty", "text", "truncated", "nothing in the range", "no such channel"],
 )
-@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY])
+@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY, EXTRACTION])
 def test_unfit_input_is_rejected(
     server: Server, path: str, recording: bytes, asked: dict[str, Any], cause: str
 ) -> None:

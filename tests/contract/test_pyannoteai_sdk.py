@@ -15,11 +15,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 from pyannoteai.sdk import Client
 from pyannoteai.sdk.client import PyannoteAICanceledJob, PyannoteAIFailedJob
 
+from audio_samples import wav
+from earmark.audio import read_audio
 from earmark.service import Service
 from earmark.settings import Settings
 from raw_server import RawServer
@@ -271,19 +274,27 @@ def test_that_a_webhook_is_retried(
     assert math.isclose(delivery.next_at - (last.started_at + last.duration_s), 60, abs_tol=30)
 
 
-def test_the_program_of_the_docs(
+def test_the_programs_of_the_docs(
     server: Server, key: str, sample_wav: Path, tmp_path: Path
 ) -> None:
+    """The second goes on with what the first has made."""
     shutil.copy(sample_wav, tmp_path / "meeting.wav")
+    monologue = read_audio(sample_wav, start=21.8, end=28.4)
+    (tmp_path / "sam.wav").write_bytes(wav(np.round(monologue * 32767).astype(np.int16), 16000))
     page = (Path(__file__).parents[2] / "docs/pyannoteai.md").read_text(encoding="utf-8")
-    program = page.partition("```python\n")[2].partition("```")[0]
+    blocks = [block.partition("```")[0] for block in page.split("```python\n")[1:3]]
+    program = "\n".join(blocks)
     program = program.replace("http://127.0.0.1:8000", server.url).replace("em_…", key)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     turns = [line.split() for line in done.stdout.splitlines()]
-    assert {speaker for _, _, speaker in turns} == {"SPEAKER_00", "SPEAKER_01"}
+    diarized, identified = turns[: len(turns) // 2], turns[len(turns) // 2 :]
+    assert {speaker for _, _, speaker in diarized} == {"SPEAKER_00", "SPEAKER_01"}
+    named = {speaker for _, _, speaker in identified}
+    assert "Sam" in named
+    assert len(named - {"Sam"}) == 1
 
 
 def test_a_key_that_is_none(connect: Callable[[Server, str], Client], idle: Server) -> None:
@@ -303,7 +314,7 @@ def test_errors_as_the_client_sees_them(client: Client) -> None:
 
     with pytest.raises(requests.HTTPError) as caught:
         client.voiceprint("media://nothing-here")
-    assert caught.value.response.status_code == 501
+    assert caught.value.response.status_code == 400
 
     with pytest.raises(requests.HTTPError) as caught:
         client.retrieve("7b9cbb2f-50f6-44b4-8a40-2aa7ba3f0d4e")
