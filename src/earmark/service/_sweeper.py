@@ -46,6 +46,7 @@ class Sweeper:
                 sweep(self._service, now)
                 if now >= orphans_at:
                     sweep_orphans(self._service.store.database, self._service.store.blobs, now)
+                    self._service.store.vault.sweep(now)
                     orphans_at = now + _ORPHANS_EVERY_S
             except EarmarkError as error:
                 _log.warning("Sweeping stopped early, the next round goes on: %s", error)
@@ -53,7 +54,7 @@ class Sweeper:
 
 
 def sweep(service: Service, now: float) -> None:
-    """Remove all that is over its time at ``now``: jobs, recordings, speakers, deliveries."""
+    """Remove all that is over its time at ``now``: jobs, recordings, speakers, calls, deliveries."""
     while _sweep_jobs(service, now) == _AT_ONCE:
         pass
     with service.store.database.write() as connection:
@@ -62,6 +63,8 @@ def sweep(service: Service, now: float) -> None:
     service.media.sweep(now)
     service.webhooks.sweep(now)
     service.speakers.sweep(now)
+    service.speaker_search.sweep(now)
+    service.calls.sweep(now)
 
 
 def _sweep_jobs(service: Service, now: float) -> int:

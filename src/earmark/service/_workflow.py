@@ -198,9 +198,7 @@ class Workflow:
 
     def _listen(self, job: Job, run: Run) -> Concluded | NotYet:
         """Look whether the call that the job listens to has brought enough sound."""
-        from earmark.service._speaker_search import SpeakerSearch
-
-        search = SpeakerSearch(self._service)
+        search = self._service.speaker_search
         recording = search.recording(job)
         if isinstance(recording, NotYet):
             return recording
