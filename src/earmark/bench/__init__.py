@@ -33,6 +33,7 @@ from earmark.bench._verification import (
     bench_verification,
     verification_document,
 )
+from earmark.bench._verification_calibration import SiteCalibration, calibrate, left_out
 from earmark.bench._verification_score import Interval, Roc, Trials, bootstrap, cllr
 from earmark.bench._verification_tables import print_verification
 from earmark.bench._verification_trials import (
@@ -70,6 +71,7 @@ __all__ = [
     "Score",
     "Scored",
     "ServiceReport",
+    "SiteCalibration",
     "SpeedReport",
     "System",
     "Throughput",
@@ -85,6 +87,7 @@ __all__ = [
     "bench_speed",
     "bench_verification",
     "bootstrap",
+    "calibrate",
     "cllr",
     "concatenate",
     "diarization_document",
@@ -92,6 +95,7 @@ __all__ = [
     "frame_reliability",
     "gallery_document",
     "hear",
+    "left_out",
     "load_dataset",
     "map_speakers",
     "pairs_within",

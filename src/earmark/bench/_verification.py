@@ -23,6 +23,7 @@ __all__ = [
     "Scored",
     "VerificationReport",
     "bench_verification",
+    "cosines_of",
     "open_set",
     "score_trials",
     "verification_document",
@@ -31,7 +32,8 @@ __all__ = [
 Double = NDArray[np.float64]
 
 FUSED = "fused"
-SYSTEMS = {FUSED: slice(None), "CAM++": slice(0, 192), "WeSpeaker": slice(192, None)}
+_WHOLE = slice(None)
+SYSTEMS = {FUSED: _WHOLE, "CAM++": slice(0, 192), "WeSpeaker": slice(192, None)}
 """The scores that are compared, and the part of a voiceprint that each looks at."""
 
 FALSE_ACCEPT_RATES = (0.05, 0.01)
@@ -144,7 +146,7 @@ def score_trials(
             if not answers.same.any() or answers.same.all():
                 continue
             for system, part in SYSTEMS.items():
-                cosines = _cosines(heard.prints, first, second, part)
+                cosines = cosines_of(heard.prints, first, second, part)
                 llr = None
                 if system == FUSED:
                     seconds = np.array([p.net_speech_s if p else 0.0 for p in heard.prints])
@@ -235,11 +237,11 @@ def _score(
     )
 
 
-def _cosines(
+def cosines_of(
     prints: Sequence[Voiceprint | None],
     first: NDArray[np.int64],
     second: NDArray[np.int64],
-    part: slice,
+    part: slice = _WHOLE,
 ) -> Double:
     """The cosines of pairs of voiceprints, of one part of them."""
     used = np.unique(np.concatenate([first, second]))

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from earmark.cli._files import write_whole
+from earmark.cli._status import status
 from earmark.errors import InvalidOption
 from earmark.settings import get_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from earmark.bench import OnStep
 
 __all__ = ["app"]
 
@@ -87,7 +86,7 @@ def diarization(
         raise InvalidOption(f"--speakers is auto or oracle, not {speakers!r}.")
     settings = get_settings()
     peers = peers_named(against)
-    with _status() as say:
+    with status() as say:
         say("reading the recordings")
         report = bench_diarization(
             load_dataset(folder or _eval_dir() / "diarization", only=only or (), skip=skip or ()),
@@ -122,7 +121,7 @@ def speed(
     """See where the time goes, how memory grows, and how long the first turn takes."""
     from earmark.bench import bench_speed, print_speed, speed_document
 
-    with _status() as say:
+    with status() as say:
         report = bench_speed(
             file,
             settings=get_settings(),
@@ -173,7 +172,7 @@ def service(
     """
     from earmark.bench import MEASURES, bench_service, print_service, service_document
 
-    with _status() as say:
+    with status() as say:
         report = bench_service(
             file,
             settings=get_settings(),
@@ -230,7 +229,7 @@ def verification(
         verification_document,
     )
 
-    with _status() as say:
+    with status() as say:
         report = bench_verification(
             read_trials(trials or _eval_dir() / "verification" / "trials.txt", audio),
             settings=get_settings(),
@@ -254,7 +253,7 @@ def gallery(
     """
     from earmark.bench import bench_gallery, gallery_document, print_gallery
 
-    with _status() as say:
+    with status() as say:
         report = bench_gallery(people, settings=get_settings(), on_step=say)
     print_gallery(report, _wide())
     _write(json_file, gallery_document(report))
@@ -299,16 +298,3 @@ def _lengths(text: str) -> list[float]:
 def _write(path: Path | None, document: Mapping[str, Any]) -> None:
     if path is not None:
         write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-
-
-@contextmanager
-def _status() -> Iterator[OnStep]:
-    """Says on stderr what is going on: one changing line in a terminal, else a line each."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield lambda step: typer.echo(step, err=True)
-        return
-    with console.status("") as status:
-        yield lambda step: status.update(step)

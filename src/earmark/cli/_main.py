@@ -47,6 +47,9 @@ COMMANDS = {
     "verify": Subcommand(
         module="earmark.cli._verify", help="Say whether the same person speaks in two recordings."
     ),
+    "calibrate": Subcommand(
+        module="earmark.cli._calibrate", help="Fit the scores of voiceprints to your recordings."
+    ),
     "serve": Subcommand(
         module="earmark.cli._serve",
         help="Run the server: the APIs by HTTP and gRPC, and the worker that does their jobs.",

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from earmark.voiceprints._assignment import Assignment, Searchable, assign
     from earmark.voiceprints._calibration import Calibration
     from earmark.voiceprints._extractor import SpeechSpan, VoiceprintExtractor
-    from earmark.voiceprints._fitting import Comparisons, fit_calibration, fit_to_site
+    from earmark.voiceprints._fitting import (
+        Comparisons,
+        fit_calibration,
+        fit_to_site,
+        require_enough,
+    )
     from earmark.voiceprints._index import Hit, Index
     from earmark.voiceprints._network import EmbeddingNetwork, FilterBank, Sums, pool, unit
 
@@ -43,6 +48,7 @@ __all__ = [
     "fit_calibration",
     "fit_to_site",
     "pool",
+    "require_enough",
     "require_model",
     "unit",
 ]
@@ -59,6 +65,7 @@ _HOMES = {
     "assign": "_assignment",
     "fit_calibration": "_fitting",
     "fit_to_site": "_fitting",
+    "require_enough": "_fitting",
 }
 
 

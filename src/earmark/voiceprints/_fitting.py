@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from earmark.errors import InvalidInput
 from earmark.voiceprints._calibration import Calibration
 
-__all__ = ["Comparisons", "fit_calibration", "fit_to_site", "stranger_points"]
+__all__ = ["Comparisons", "fit_calibration", "fit_to_site", "require_enough"]
 
 Double = NDArray[np.float64]
 
 _RIDGE = 1e-6
 _LEAST_SAME = 30  # comparisons that a site's calibration needs ...
 _LEAST_OTHER = 100
-_LEAST_SPEAKERS = 10
+_LEAST_PEOPLE = 10
 _TAIL = 10  # comparisons of strangers that a rate needs to be more than chance
 _RATES = tuple(10.0 ** (-step / 4) for step in range(1, 25))
 
@@ -37,6 +37,15 @@ class Comparisons:
     net_speech_a: Double
     net_speech_b: Double
     weight: Double
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> Comparisons:
+        return Comparisons(
+            cosine=self.cosine[chosen],
+            same=self.same[chosen],
+            net_speech_a=self.net_speech_a[chosen],
+            net_speech_b=self.net_speech_b[chosen],
+            weight=self.weight[chosen],
+        )
 
     def llr(self, calibration: Calibration) -> Double:
         """What ``calibration`` makes of them."""
@@ -59,32 +68,31 @@ def fit_calibration(
         strangers=((0.0, 1.0), (1.0, 0.5)),
         provenance=provenance,
     )
-    return replace(fitted, strangers=stranger_points(comparisons, fitted))
+    return replace(fitted, strangers=_stranger_points(comparisons, fitted))
 
 
-def fit_to_site(
-    comparisons: Comparisons,
-    *,
-    speakers: int,
-    base: Calibration,
-    provenance: Mapping[str, Any],
-) -> Calibration:
-    """``base`` with its LLR scaled and shifted to fit a site's own comparisons.
-
-    How speech's length counts stays as it is: a site's trials are too few to tell. Raises
-    `InvalidInput` when they are too few for the rest, too, or cannot be told apart at all.
-    """
+def require_enough(comparisons: Comparisons, people: int) -> None:
+    """Raise `InvalidInput` when so few comparisons of so few people make no calibration."""
     same = int(comparisons.same.sum())
-    other = len(comparisons.same) - same
     for count, least, what in (
-        (speakers, _LEAST_SPEAKERS, "people"),
+        (people, _LEAST_PEOPLE, "people"),
         (same, _LEAST_SAME, "trials of the same person"),
-        (other, _LEAST_OTHER, "trials of two different people"),
+        (len(comparisons.same) - same, _LEAST_OTHER, "trials of two different people"),
     ):
         if count < least:
             raise InvalidInput(
                 f"There are {count} {what}, but a calibration needs {least} or more: add trials."
             )
+
+
+def fit_to_site(
+    comparisons: Comparisons, *, base: Calibration, provenance: Mapping[str, Any]
+) -> Calibration:
+    """``base`` with its LLR scaled and shifted to fit a site's own comparisons.
+
+    How speech's length counts stays as it is: a site's trials are too few to tell. Raises
+    `InvalidInput` when they are of one kind, or the same person scores no higher than others.
+    """
     llr = comparisons.llr(base)
     inputs = np.stack([llr, np.ones_like(llr)], axis=1)
     scale, shift = _logistic(inputs, comparisons.same, comparisons.weight, towards=(1.0, 0.0))
@@ -104,15 +112,15 @@ def fit_to_site(
         ),
         provenance=provenance,
     )
-    return replace(fitted, strangers=stranger_points(comparisons, fitted))
+    return replace(fitted, strangers=_stranger_points(comparisons, fitted))
 
 
-def stranger_points(
+def _stranger_points(
     comparisons: Comparisons, calibration: Calibration
 ) -> tuple[tuple[float, float], ...]:
     """The LLR that each rate of the comparisons of different people reaches, ascending by LLR.
 
-    Rates go down to where ten comparisons are left.
+    Rates go down to where ten comparisons are left, or to the second one.
     """
     other = ~comparisons.same
     llr = comparisons.llr(calibration)[other]
@@ -123,7 +131,7 @@ def stranger_points(
     points: list[tuple[float, float]] = []
     for rate in _RATES:
         place = int(np.searchsorted(share, rate))
-        if place < _TAIL:
+        if place < _TAIL and len(points) > 1:
             break
         point = (round(float(ranked[place]), 4), float(f"{rate:.4g}"))
         if not points or point[0] > points[-1][0]:
@@ -139,6 +147,8 @@ def _logistic(
     towards: tuple[float, ...] = (),
 ) -> Double:
     """Logistic regression at even odds, by Newton's method: coefficients [n]."""
+    if not same.any() or same.all():
+        raise InvalidInput("There must be trials of the same person and of two different people.")
     balanced = np.where(same, weight / weight[same].sum(), weight / weight[~same].sum())
     prior = np.asarray(towards or np.zeros(inputs.shape[1]))
     found = prior.copy()
