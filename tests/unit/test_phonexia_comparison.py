@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from fastapi.exceptions import RequestValidationError
 
+from earmark.dialects.phonexia import _comparison
 from earmark.dialects.phonexia._comparison import MAX_BODY_BYTES, ComparisonRequest
-from earmark.errors import InvalidInput
+from earmark.errors import InvalidInput, Unavailable
 from earmark.voiceprints import Voiceprint
 
 
@@ -92,3 +93,15 @@ def test_what_is_no_json(body: bytes) -> None:
 
 def test_that_the_largest_comparison_fits() -> None:
     assert (50_000 + 20) * (len(A) + len('"",  ')) < MAX_BODY_BYTES
+
+
+def test_that_bodies_share_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_comparison, "MAX_HELD_BYTES", 100)
+    room = _comparison._Room()
+    with _comparison._Body(room) as one, _comparison._Body(room) as other:
+        one.write(b"x" * 60)
+        other.write(b"x" * 40)
+        with pytest.raises(Unavailable, match="busy with other large comparisons"):
+            other.write(b"x")
+    with _comparison._Body(room) as third:
+        third.write(b"x" * 100)
