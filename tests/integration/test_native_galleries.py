@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from earmark.service import Scope
-from earmark.voiceprints import DEFAULT_MODEL, Voiceprint
+from earmark.voiceprints import DEFAULT_MODEL, Quality, Voiceprint
 from server import Server, running
 
 CONSENT = {"subject": "Ada Ito", "text": "You may recognise me by my voice."}
@@ -56,7 +56,9 @@ def _refused(answer: httpx.Response, status: int, code: str) -> str:
 def _voice(seed: int, *, model: str = DEFAULT_MODEL) -> str:
     """A voiceprint of nobody, as base64."""
     vector = np.random.default_rng(seed).standard_normal(448).astype(np.float32)
-    return Voiceprint(vector=vector, model=model, net_speech_s=20.0, quality="good").to_base64()
+    return Voiceprint(
+        vector=vector, model=model, net_speech_s=20.0, quality=Quality.GOOD
+    ).to_base64()
 
 
 def _gallery(http: httpx.Client, name: str = "staff") -> str:
@@ -194,7 +196,7 @@ def test_voiceprints_that_cannot_be_compared_are_refused_with_the_reason(
             (f"/speakers/{ada}/samples", {}),
             ("/identifications", {"url": "https://example.com/a.wav"}),
         ):
-            body = {"voiceprint": sent}
+            body: dict[str, Any] = {"voiceprint": sent}
             if more:
                 body = {"voiceprints": [{"label": "speaker_1", "voiceprint": sent}], **more}
             said = _refused(http.post(path, json=body), 422, code)
@@ -323,37 +325,37 @@ def test_what_needs_which_scope(server: Server) -> None:
 
 
 def test_requests_that_come_twice_count_once(http: httpx.Client) -> None:
-    def twice(path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    def twice(
+        path: str, body: dict[str, Any] | None, other: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         headers = {"Idempotency-Key": f"once {path}"}
         first, again = (http.post(path, json=body, headers=headers) for _ in range(2))
         assert first.is_success, first.text
         assert again.json() == first.json(), path
         assert again.headers["idempotency-replayed"] == "true", path
         assert "idempotency-replayed" not in first.headers
-        other = {"name": "another", "into": "another", "text": "another", "subject": "x"}
-        if body is not None:
-            refused = http.post(path, json=body | _of(body, other), headers=headers)
+        if body is not None and other is not None:
+            refused = http.post(path, json=body | other, headers=headers)
             _refused(refused, 409, "idempotency.conflict")
         document: dict[str, Any] = first.json()
         return document
 
-    gallery = twice("/galleries", {"name": "staff"})["id"]
-    ada = twice(f"/galleries/{gallery}/speakers", {"name": "Ada", "consent": CONSENT})["id"]
+    named = {"name": "another"}
+    gallery = twice("/galleries", {"name": "staff"}, named)["id"]
+    at = f"/galleries/{gallery}"
+    ada = twice(f"{at}/speakers", {"name": "Ada", "consent": CONSENT}, named)["id"]
     new = {"name": "Bo", "consent": CONSENT, "voiceprint": _voice(72)}
-    bo = twice(f"/galleries/{gallery}/enrolments", new)["speaker"]["id"]
-    sample = twice(f"/speakers/{ada}/samples", {"voiceprint": _voice(71)})["voiceprint"]["id"]
-    twice(f"/speakers/{ada}/consents", CONSENT)
+    bo = twice(f"{at}/enrolments", new, named)["speaker"]["id"]
+    sample = {"voiceprint": _voice(71)}
+    enrolled = twice(f"/speakers/{ada}/samples", sample, {"replace": True})
+    twice(f"/speakers/{ada}/consents", CONSENT, {"text": "another"})
     twice(f"/speakers/{bo}/merge", {"into": ada})
     twice(f"/speakers/{bo}/unmerge", None)
-    twice(f"/speakers/{ada}/split", {"name": "Cy", "voiceprint_ids": [sample]})
+    http.post(f"/speakers/{ada}/samples", json={"voiceprint": _voice(73)})
+    split = {"name": "Cy", "voiceprint_ids": [enrolled["voiceprint"]["id"]]}
+    twice(f"/speakers/{ada}/split", split, named)
     assert http.get(f"/galleries/{gallery}/speakers").json()["total"] == 3
     assert len(http.get(f"/speakers/{ada}/consents").json()["items"]) == 2
-
-
-def _of(body: dict[str, Any], other: dict[str, str]) -> dict[str, str]:
-    """A change of one member that the body has."""
-    name = next((each for each in other if each in body), None)
-    return {"replace": True} if name is None else {name: other[name]}  # type: ignore[dict-item]
 
 
 def test_a_foreign_id_answers_as_an_unknown_one(server: Server, http: httpx.Client) -> None:

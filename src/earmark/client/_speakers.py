@@ -175,7 +175,7 @@ class Speaker(_Speaker):
         """Give some of the voiceprints to a new speaker of the gallery, who is returned."""
         return Speaker(self._runner, self._plans, self._run(self._split(name, voiceprint_ids)))
 
-    def recordings(self, *, false_accept_rate: float = 0.01) -> Iterator[Document]:
+    def recordings(self, *, false_accept_rate: float = 0.001) -> Iterator[Document]:
         """The searchable recordings in which they speak, fetched as you iterate."""
         params, cursor = {"false_accept_rate": false_accept_rate}, None
         while True:
@@ -261,7 +261,7 @@ class AsyncSpeaker(_Speaker):
         made = await self._run(self._split(name, voiceprint_ids))
         return AsyncSpeaker(self._runner, self._plans, made)
 
-    async def recordings(self, *, false_accept_rate: float = 0.01) -> AsyncIterator[Document]:
+    async def recordings(self, *, false_accept_rate: float = 0.001) -> AsyncIterator[Document]:
         """The searchable recordings in which they speak, fetched as you iterate."""
         params, cursor = {"false_accept_rate": false_accept_rate}, None
         while True:

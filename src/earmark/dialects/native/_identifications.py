@@ -49,7 +49,7 @@ class IdentificationForm(MatchingForm, DiarizationForm):
     """Who spoke when, by name?"""
 
     gallery_ids: Ids = Field(default=[], description="The galleries to compare with.")
-    speaker_ids: Ids = Field(default=[], description="Only these speakers.")
+    speaker_ids: Ids = Field(default=[], description="Only these people of the galleries.")
     voiceprints: Annotated[list[LabelledVoiceprint], Field(max_length=MAX_VOICEPRINTS), Written] = (
         Field(default=[], description="Voiceprints to compare with; in a form, as JSON.")
     )
@@ -59,12 +59,10 @@ class IdentificationForm(MatchingForm, DiarizationForm):
 
     @model_validator(mode="after")
     def _has_candidates(self) -> Self:
-        enrolled = bool(self.gallery_ids or self.speaker_ids)
-        if enrolled == bool(self.voiceprints):
-            raise ValueError(
-                "say whom to compare with, by 'gallery_ids' and 'speaker_ids' or else by"
-                " 'voiceprints'"
-            )
+        if bool(self.gallery_ids) == bool(self.voiceprints):
+            raise ValueError("say whom to compare with, by either 'gallery_ids' or 'voiceprints'")
+        if self.speaker_ids and not self.gallery_ids:
+            raise ValueError("'speaker_ids' are people of the galleries that 'gallery_ids' names")
         return self
 
     def options(self, settings: Settings) -> JobOptions:
@@ -119,8 +117,8 @@ async def submit_identification(
 ) -> JobDocument:
     """A diarization whose speakers are compared with galleries, or with voiceprints sent along.
 
-    Name `gallery_ids`, `speaker_ids`, or both (those of the speakers who are in these galleries);
-    or send `voiceprints` with labels of your own. Who is none of them stays unknown.
+    Name `gallery_ids`, and `speaker_ids` if it can only be some of their people; or send
+    `voiceprints` with labels of your own. Who is none of them stays unknown.
     """
     submitter = Submitter(service, caller, request, JobKind.IDENTIFY)
     return await submitter.submit(response, IdentificationForm, IdentificationRequest)

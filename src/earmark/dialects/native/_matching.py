@@ -66,7 +66,7 @@ class MatchingForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    false_accept_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    false_accept_rate: Annotated[float, Field(ge=1e-9, le=1)] | None = Field(
         default=0.01,
         description="A match needs a score that a stranger reaches at most this often; null: any"
         " score will do.",

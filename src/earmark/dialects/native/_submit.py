@@ -24,7 +24,15 @@ from earmark.dialects.native._requests import (
     VoiceActivityRequest,
 )
 from earmark.errors import EarmarkError
-from earmark.service import Caller, Idempotency, JobKind, Service, Submission, Submitted
+from earmark.service import (
+    Caller,
+    Idempotency,
+    IdentifyOptions,
+    JobKind,
+    Service,
+    Submission,
+    Submitted,
+)
 
 __all__ = ["ANSWERS", "Submitter", "router"]
 
@@ -100,13 +108,15 @@ class Submitter:
         return document
 
     def _note(self, body: Body[JobForm]) -> Submitted:
-        asked = body.asked
+        asked, options = body.asked, body.asked.options(self._service.settings)
+        if options.identify is not None:
+            self._look_up(options.identify)
         return self._service.jobs.submit(
             self._caller,
             Submission(
                 dialect=NAME,
                 kind=self._kind,
-                options=asked.options(self._service.settings),
+                options=options,
                 media=body.media,
                 url=asked.url if isinstance(asked, Source) else None,
                 sealed=asked.sealed(),
@@ -117,6 +127,13 @@ class Submitter:
             ),
             idempotency=self._idempotency(body.fingerprint),
         )
+
+    def _look_up(self, options: IdentifyOptions) -> None:
+        """Raise `NotFound` now for a gallery or a speaker that the job would not find."""
+        for gallery in options.galleries:
+            self._service.galleries.get(self._caller, gallery)
+        for speaker in options.speakers:
+            self._service.speakers.get(self._caller, speaker)
 
     def _idempotency(self, fingerprint: str) -> Idempotency | None:
         return idempotency_of(self._request, f"POST {self._kind.value}", fingerprint)
