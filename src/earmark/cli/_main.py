@@ -58,6 +58,10 @@ COMMANDS = {
         module="earmark.cli._worker", help="Run jobs and deliver webhooks, without an API."
     ),
     "keys": Subcommand(module="earmark.cli._keys", help="API keys: make, list and revoke them."),
+    "keyring": Subcommand(
+        module="earmark.cli._keyring",
+        help="The keyring: data keys of voiceprints, and their master key.",
+    ),
     "backup": Subcommand(
         module="earmark.cli._backup", help="Copy a server's data, also while it runs."
     ),

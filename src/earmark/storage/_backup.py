@@ -9,20 +9,25 @@ from pathlib import Path
 
 from earmark.errors import Conflict, DiskFull, InvalidOption, NotFound
 from earmark.settings import Settings
-from earmark.storage._layout import BLOBS_FOLDER, DATABASE_FILE, KEY_FILE
+from earmark.storage._folder import private_file
+from earmark.storage._keyring import keyring_file
+from earmark.storage._layout import BLOBS_FOLDER, DATABASE_FILE, KEY_FILE, MASTER_KEY_FILE
 
 __all__ = ["back_up"]
 
 
-def back_up(settings: Settings, target: Path) -> None:
-    """Copy the database, the blobs and the secret into the folder ``target``.
+def back_up(settings: Settings, target: Path, *, keyring: Path | None = None) -> None:
+    """Copy the database, the blobs, the secret and the master key into the folder ``target``.
 
     What is made is itself a data folder: a server started on (a copy of) it goes on from there,
     and runs the jobs that had not ended. Blobs are copied before and after the database, so that
-    all it refers to is there, whatever is added or removed meanwhile.
+    all it refers to is there, whatever is added or removed meanwhile. The keyring is not in it:
+    whoever is erased after the copy was made is erased in the copy as well. With ``keyring`` it is
+    copied too, into that file, for its owner alone.
 
-    Raises `InvalidOption` when the database or the blobs are not in the data folder, `NotFound`
-    when there is no installation, `Conflict` when ``target`` is not empty, `DiskFull`.
+    Raises `InvalidOption` when the database or the blobs are not in the data folder, or the keyring
+    is in no file or its copy would lie with the data, `NotFound` when there is no installation,
+    `Conflict` when ``target`` is not empty or there is a file ``keyring``, `DiskFull`.
     """
     if settings.database_url is not None or settings.blob_url is not None:
         raise InvalidOption(
@@ -34,15 +39,39 @@ def back_up(settings: Settings, target: Path) -> None:
         raise NotFound(f"There is no installation in {str(source)!r}: set EARMARK_DATA_DIR.")
     if target.exists() and any(target.iterdir()):
         raise Conflict(f"The folder {str(target)!r} is not empty: name a new one.")
+    keys = None if keyring is None else _keyring_to_copy(settings, target, keyring)
     try:
         target.mkdir(parents=True, exist_ok=True, mode=0o700)
         _copy_blobs(source / BLOBS_FOLDER, target / BLOBS_FOLDER)
         _copy_database(source / DATABASE_FILE, target / DATABASE_FILE)
         _copy_blobs(source / BLOBS_FOLDER, target / BLOBS_FOLDER)
-        if (source / KEY_FILE).is_file():
-            shutil.copy2(source / KEY_FILE, target / KEY_FILE)
+        for name in (KEY_FILE, MASTER_KEY_FILE):
+            if (source / name).is_file():
+                shutil.copy2(source / name, target / name)
+        if keys is not None and keyring is not None:
+            # After the database: it then has the data keys of all that is there.
+            _copy_database(keys, private_file(keyring))
     except OSError as error:
         raise DiskFull(f"The backup could not be written: {error.strerror}.") from error
+
+
+def _keyring_to_copy(settings: Settings, target: Path, copy: Path) -> Path:
+    source = keyring_file(settings)
+    if source is None:
+        raise InvalidOption(
+            "Only a keyring in a file is copied: for one in PostgreSQL use pg_dump, and keep the"
+            " copy apart from those of the server's database."
+        )
+    if not source.is_file():
+        raise NotFound(f"There is no keyring {str(source)!r}: set EARMARK_KEYRING_URL.")
+    if copy.exists():
+        raise Conflict(f"There is a file {str(copy)!r} already: name a new one.")
+    if copy.resolve().is_relative_to(target.resolve()):
+        raise InvalidOption(
+            f"The keyring's copy {str(copy)!r} would be in the folder {str(target)!r} with the"
+            " data: name a file elsewhere."
+        )
+    return source
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -25,7 +25,7 @@ from earmark.storage._insert import insert_new
 from earmark.storage._layout import KEYRING_FILE
 from earmark.storage._master_key import MasterKeys
 
-__all__ = ["Keyring"]
+__all__ = ["Keyring", "keyring_file"]
 
 _SETTING = "EARMARK_KEYRING_URL"
 _KEY_BYTES = 32
@@ -244,29 +244,40 @@ def _settle(connection: sa.Connection, name: str, value: str) -> str:
     return str(connection.execute(query).scalar_one())
 
 
-def _located(settings: Settings) -> tuple[Database, str]:
-    """The database of the keyring, and what to call its place to people."""
+def keyring_file(settings: Settings) -> Path | None:
+    """The file that the settings say the keyring is in; None when it is in PostgreSQL.
+
+    Raises `InvalidOption` for settings that cannot be right.
+    """
     data = settings.data_dir.absolute()
     if settings.keyring_url is None:
-        return _file(data.with_name(f"{data.name}.keyring") / KEYRING_FILE)
-    url = settings.keyring_url.get_secret_value()
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        path = Path(unquote(parts.path))
-        if parts.netloc or not path.is_absolute() or path.is_dir():
-            raise InvalidOption(f"{_SETTING} names no file: give file:///folder/{KEYRING_FILE}.")
-        if path.resolve().is_relative_to(data.resolve()):
-            raise InvalidOption(
-                f"{_SETTING} names a file in the data folder {data}, whose copies would bring back"
-                " what was erased: name one outside of it."
-            )
-        return _file(path)
-    if parts.scheme not in ("postgresql", "postgres"):
+        return data.with_name(f"{data.name}.keyring") / KEYRING_FILE
+    parts = urlsplit(settings.keyring_url.get_secret_value())
+    if parts.scheme in ("postgresql", "postgres"):
+        return None
+    if parts.scheme != "file":
         raise InvalidOption(
             f"{_SETTING} is neither a file (file:///folder/{KEYRING_FILE}) nor a PostgreSQL"
             " database (postgresql://user@host/database): give one of them."
         )
-    database = Database(url, setting=_SETTING)
+    path = Path(unquote(parts.path))
+    if parts.netloc or not path.is_absolute() or path.is_dir():
+        raise InvalidOption(f"{_SETTING} names no file: give file:///folder/{KEYRING_FILE}.")
+    if path.resolve().is_relative_to(data.resolve()):
+        raise InvalidOption(
+            f"{_SETTING} names a file in the data folder {data}, whose copies would bring back what"
+            " was erased: name one outside of it."
+        )
+    return path
+
+
+def _located(settings: Settings) -> tuple[Database, str]:
+    """The database of the keyring, and what to call its place to people."""
+    path = keyring_file(settings)
+    if path is not None:
+        return _file(path)
+    assert settings.keyring_url is not None
+    database = Database(settings.keyring_url.get_secret_value(), setting=_SETTING)
     if settings.database_url is not None:
         own = Database(settings.database_url.get_secret_value())
         if _where(own.url) == _where(database.url):
