@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 
 from deepaffects_client import Sdk
-from earmark.service import Scope
+from earmark.service import Delivery, DeliveryState, Scope, Service
+from earmark.settings import Settings
 from raw_server import RawServer
 from raw_server import serve as receiving
 from server import Server, running
 from waiting import until
 
 TAKEN = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+BROKEN = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +121,35 @@ told["request_id"] = answer.request_id
     assert result["request_id"] == told["request_id"]
     assert result["fault"]["detail"]["errorcode"] == "com.deepaffects.BadRequest"
     assert result["fault"]["faultstring"].endswith(".")
+
+
+def test_a_webhook_that_fails_is_tried_again(server: Server, key: str, sdk: Sdk) -> None:
+    with receiving(BROKEN) as receiver:
+        told = sdk.run(
+            """
+body = deepaffects.DiarizeAudio(encoding="wav", sample_rate=16000, content="QUJD")
+answer = deepaffects.DiarizeApiV2().async_diarize_audio(body=body, webhook=given["webhook"])
+told["request_id"] = answer.request_id
+""",
+            webhook=receiver.url("/hook"),
+        )
+        posted(receiver)
+    service = Service.open(Settings(data_dir=server.data_dir))
+    try:
+        caller = service.keys.authenticate(key)
+
+        def record() -> Delivery:
+            (found,) = service.webhooks.deliveries(caller, job_id=told["request_id"]).items
+            return service.webhooks.delivery(caller, found.id)
+
+        until(lambda: record().attempts, what="the attempt's record")
+        delivery = record()
+    finally:
+        service.close()
+    assert delivery.state is DeliveryState.PENDING
+    (attempt,) = delivery.attempts
+    assert attempt.status == 500
+    assert delivery.next_at > attempt.started_at + 15
 
 
 def test_a_key_that_is_none(server: Server, content: str) -> None:

@@ -14,7 +14,7 @@ from earmark.dialects.deepaffects._people import People
 from earmark.dialects.deepaffects._recordings import at_hand, receive, receive_order
 from earmark.dialects.deepaffects._render import Enrollment
 from earmark.dialects.deepaffects._requests import EnrollRequest, read_speaker_id
-from earmark.errors import ConsentRequired, InvalidInput, NotFound, SpeechError, TooLittleSpeech
+from earmark.errors import ConsentRequired, InvalidInput, SpeechError, TooLittleSpeech
 from earmark.service import Caller, Media, Service, standing_consent
 
 __all__ = ["enrolment_routes"]
@@ -61,7 +61,7 @@ def enrolment_routes(service: Service, version: str) -> APIRouter:
     async def delete(request: Request, caller: Asking) -> dict[str, str]:
         """Erase somebody."""
         asked = await receive_order(request)
-        erased = await run_in_threadpool(_erase, service, caller, asked.speaker_id)
+        erased = await run_in_threadpool(People(service, caller).erase, asked.speaker_id)
         return {"message": "Success" if erased else "Failure"}
 
     return router
@@ -98,12 +98,3 @@ def _enroll(
     enrollment = people.enrollment(enrolled.speaker)
     assert enrollment is not None
     return enrollment
-
-
-def _erase(service: Service, caller: Caller, speaker_id: str) -> bool:
-    try:
-        speaker, _ = People(service, caller).get(speaker_id)
-    except NotFound:
-        return False
-    service.speakers.erase(caller, speaker.id)
-    return True

@@ -8,7 +8,7 @@ from earmark.dialects.deepaffects._names import NAME, SPEAKERS
 from earmark.dialects.deepaffects._render import COMPLETE_S, Enrollment
 from earmark.errors import InvalidInput, NotFound
 from earmark.service import Caller, Gallery, Service, Speaker
-from earmark.voiceprints import Quality
+from earmark.voiceprints import DEFAULT_MODEL, Quality
 
 __all__ = ["People"]
 
@@ -33,12 +33,17 @@ class People:
             self._caller, gallery.id, key=speaker_id, name=speaker_id
         )
 
+    def erase(self, speaker_id: str) -> bool:
+        """Erase a speaker; whether there was one."""
+        try:
+            self._service.speakers.erase(self._caller, self._find(speaker_id).id)
+        except NotFound:
+            return False
+        return True
+
     def get(self, speaker_id: str) -> tuple[Speaker, Enrollment]:
         """One speaker. Raises `NotFound`."""
-        try:
-            speaker = self._service.speakers.by_key(self._caller, self._gallery().id, speaker_id)
-        except NotFound as error:
-            raise _not_enrolled(speaker_id) from error
+        speaker = self._find(speaker_id)
         enrollment = self.enrollment(speaker)
         if enrollment is None:
             raise _not_enrolled(speaker_id)
@@ -90,10 +95,17 @@ class People:
         samples = self._service.speakers.samples(self._caller, speaker.id)
         return Enrollment(
             speaker_id=speaker.key or speaker.name,
-            speech_s=sum(each.net_speech_s for each in prints),
+            # Those of a model of before are compared with nobody until they are made again.
+            speech_s=sum(each.net_speech_s for each in prints if each.model == DEFAULT_MODEL),
             duration_s=sum(each.duration_s for each in samples),
             quality=max(grades, key=list(Quality).index, default=Quality.POOR).value,
         )
+
+    def _find(self, speaker_id: str) -> Speaker:
+        try:
+            return self._service.speakers.by_key(self._caller, self._gallery().id, speaker_id)
+        except NotFound as error:
+            raise _not_enrolled(speaker_id) from error
 
     def _gallery(self) -> Gallery:
         return self._service.galleries.by_key(self._caller, NAME, SPEAKERS)
