@@ -146,11 +146,24 @@ def test_a_sample_goes_with_its_voiceprint(
     held = service.speakers.voiceprints(caller, one.id)
     vault, blobs = service.store.vault, service.store.blobs
     blobs.put("samples/t/s", vault.seal(one.id, b"RIFF", purpose="sample"))
-    sample = {"id": "s", "tenant_id": caller.tenant_id, "speaker_id": one.id, "name": "a.wav"}
-    sample |= {"sha256": "0" * 64, "duration_s": 1.0, "net_speech_s": 1.0, "quality": "good"}
     with service.store.database.write() as connection:
-        kept = {"blob": "samples/t/s", "size": 4, "options": {}, "created_at": 0.0}
-        samples.insert(connection, {**sample, **kept})
+        samples.insert(
+            connection,
+            {
+                "id": "s",
+                "tenant_id": caller.tenant_id,
+                "speaker_id": one.id,
+                "name": "a.wav",
+                "sha256": "0" * 64,
+                "duration_s": 1.0,
+                "net_speech_s": 1.0,
+                "quality": "good",
+                "blob": "samples/t/s",
+                "size": 4,
+                "options": {},
+                "created_at": 0.0,
+            },
+        )
         assert voiceprints.update(connection, held[0].id, {"sample_id": "s"})
     new = service.speakers.split(caller, one.id, [held[0].id], name="Another")
     assert service.speakers.samples(caller, one.id) == ()

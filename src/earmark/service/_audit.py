@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from earmark.errors import InvalidOption
 from earmark.service._model import Caller, Page, Scope
 from earmark.service._store import Store
 from earmark.storage import audit as rows
+from earmark.storage import receipts as receipt_rows
 
 __all__ = ["Audit", "AuditEntry", "Verification", "actor_of", "canonical_json", "note"]
 
@@ -45,14 +46,13 @@ class AuditEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verification:
-    """What walking the chain came to: how many entries, and number and hash of the last.
+    """What walking the chain came to: how many entries stand, and the hash of the last of them.
 
     ``broken`` is the number of the first entry that does not fit, None when all do; ``reason``
     says what is wrong with it.
     """
 
     entries: int
-    seq: int
     hash: str
     broken: int | None
     reason: str | None
@@ -126,23 +126,31 @@ class Audit:
         return Page(items=items, cursor=str(items[-1].seq) if more else None, total=total)
 
     def verify(self, caller: Caller) -> Verification:
-        """Walk the caller's chain from its beginning, and compare its end with what was noted."""
+        """Walk the caller's chain from its beginning; compare it with what was noted of it.
+
+        That is its end, and the entries that receipts name.
+        """
         caller.require(Scope.GALLERIES)
-        seq, last, entries = 0, rows.NO_HASH, 0
+        seq, last = 0, rows.NO_HASH
+        with self._store.database.read() as connection:
+            named = _named(receipt_rows.documents(connection, caller.tenant_id))
         while True:
             with self._store.database.read() as connection:
                 head = rows.head(connection, caller.tenant_id)
                 found = rows.after(connection, caller.tenant_id, seq, _AT_ONCE)
             for row in found:
-                if (reason := _fault(row, seq + 1, last)) is not None:
-                    return _verification(entries, seq, last, seq + 1, reason)
-                seq, last, entries = row["seq"], row["hash"], entries + 1
+                reason = _fault(row, seq + 1, last)
+                if reason is None and named.pop(row["seq"], row["hash"]) != row["hash"]:
+                    reason = f"entry {row['seq']} is not the one that a receipt names"
+                if reason is not None:
+                    return _verification(seq, last, reason)
+                seq, last = row["seq"], row["hash"]
             if len(found) < _AT_ONCE:
                 break
-        if (head["seq"], head["hash"]) != (seq, last):
-            reason = f"the log ends at entry {seq}, and {head['seq']} were written"
-            return _verification(entries, seq, last, seq + 1, reason)
-        return _verification(entries, seq, last, None, None)
+        if (head["seq"], head["hash"]) != (seq, last) or named:
+            written = max(head["seq"], *named, seq)
+            return _verification(seq, last, f"the log ends at entry {seq} of {written}")
+        return _verification(seq, last, None)
 
 
 def canonical_json(value: Any) -> str:
@@ -168,10 +176,15 @@ def _fault(row: sa.RowMapping, seq: int, previous: str) -> str | None:
     return None
 
 
-def _verification(
-    entries: int, seq: int, last: str, broken: int | None, reason: str | None
-) -> Verification:
-    return Verification(entries=entries, seq=seq, hash=last, broken=broken, reason=reason)
+def _verification(seq: int, last: str, reason: str | None) -> Verification:
+    broken = None if reason is None else seq + 1
+    return Verification(entries=seq, hash=last, broken=broken, reason=reason)
+
+
+def _named(documents: Iterable[str]) -> dict[int, str]:
+    """The entries that receipts name: number -> hash."""
+    entries = [json.loads(document)["audit"] for document in documents]
+    return {entry["seq"]: entry["hash"] for entry in entries}
 
 
 def _entry(row: Mapping[str, Any] | sa.RowMapping) -> AuditEntry:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -94,8 +95,9 @@ class Enrolment(SpeakerPart):
                 return known
             options: dict[str, Any] = {"channels": channels, "several": several}
             options |= {"start": start, "end": end, "needed_s": needed_s or _NEEDED_S}
-            heard = self._listen(caller, speaker_id, media, options, limit_s)
-            return self._add(caller, speaker_id, heard, consent, replace, idempotency)
+            with self._unless_erased(speaker_id):
+                heard = self._listen(caller, speaker_id, media, options, limit_s)
+                return self._add(caller, speaker_id, heard, consent, replace, idempotency)
         finally:
             if media.owned:
                 discard_media(self._store, media)
@@ -117,7 +119,20 @@ class Enrolment(SpeakerPart):
         if known is not None:
             return known
         heard = _Heard(voiceprint=voiceprint, sample=None)
-        return self._add(caller, speaker_id, heard, consent, replace, idempotency)
+        with self._unless_erased(speaker_id):
+            return self._add(caller, speaker_id, heard, consent, replace, idempotency)
+
+    @contextmanager
+    def _unless_erased(self, speaker_id: str) -> Iterator[None]:
+        """Leave no data key of somebody who was erased while something was sealed for them."""
+        try:
+            yield
+        except NotFound:
+            with self._store.database.read() as connection:
+                row = speaker_rows.fetch(connection, speaker_id)
+            if row is None or row["expires_at"] == 0:
+                self._store.vault.forget(speaker_id)
+            raise
 
     def _begin(
         self,
