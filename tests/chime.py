@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -14,7 +15,7 @@ from earmark.service import Keys, Scope, Store
 from earmark.settings import Settings
 from server import Server
 
-__all__ = ["BOTH", "REGION", "ChimeServer", "refused"]
+__all__ = ["BOTH", "KMS", "REGION", "ChimeServer", "refused"]
 
 REGION = "eu-west-2"
 BOTH = (Scope.JOBS, Scope.GALLERIES)
@@ -26,15 +27,23 @@ class ChimeServer:
 
     def __init__(self, server: Server, tenant: str, scopes: Iterable[Scope] = BOTH) -> None:
         self.server = server
-        store = Store.open(Settings(data_dir=server.data_dir))
-        try:
-            keys = Keys(store)
+        with self._keys() as keys:
             made = keys.create(tenant, scopes, "chime")
             self.key_id, self.token = made.id, made.token
             self.secret = keys.signing(made.id)[1]
+        self.client = self.boto3()
+
+    def revoke(self) -> None:
+        with self._keys() as keys:
+            keys.revoke(self.key_id)
+
+    @contextmanager
+    def _keys(self) -> Iterator[Keys]:
+        store = Store.open(Settings(data_dir=self.server.data_dir))
+        try:
+            yield Keys(store)
         finally:
             store.close()
-        self.client = self.boto3()
 
     def boto3(self, *, url: str | None = None, secret: str | None = None, **options: Any) -> Any:
         """The vendor's client; refusals are not tried again unless ``config`` says so."""
