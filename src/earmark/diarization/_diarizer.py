@@ -184,7 +184,7 @@ class Diarizer:
 
         ``audio`` is the recording that ``diarization`` is of, opened afresh with the same channels
         and range; it is read up to the last stretch that is used. Each speaker's clearest speech
-        without overlap is, 40 s of it at most; who is never heard alone has no voiceprint. The
+        without overlap is, 30 s of it at most; who is never heard alone has no voiceprint. The
         networks for it are loaded the first time.
 
         Raises what `diarize_stream` raises, and `ModelError` when a network cannot be had.

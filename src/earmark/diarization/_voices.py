@@ -8,19 +8,19 @@ from collections.abc import Iterator
 
 from earmark.diarization._chart import stretches
 from earmark.diarization._result import Diarization
-from earmark.diarization._turn import Turn, unite
+from earmark.diarization._turn import Turn, clip, unite
 from earmark.voiceprints import SpeechSpan
 
 __all__ = ["clean_spans", "overlap_shares"]
 
-_MOST_S = 40.0  # of speech per speaker: more brings nothing
+_MOST_S = 30.0  # of speech per speaker: more brings next to nothing
 _PIECE_S = 10.0  # longer stretches are chosen from in pieces
 _SHORTEST_S = 0.3  # shorter stretches are taken only of who has no longer ones
 _LEAST_S = 0.2  # of speech that a voiceprint is made from
 
 
 def clean_spans(diarization: Diarization) -> dict[str, list[SpeechSpan]]:
-    """Where each speaker alone is heard: the longest and surest stretches, at most 40 s.
+    """Where each speaker alone is heard: the longest and surest stretches, at most 30 s.
 
     Speakers with less than 0.2 s of that are left out.
     """
@@ -88,10 +88,11 @@ def _best(turns: list[Turn]) -> list[Turn]:
         sure = 1.0 if turn.confidence is None else turn.confidence
         return sure * turn.duration / (turn.duration + 1.0)
 
-    chosen, seconds = [], 0.0
+    chosen: list[Turn] = []
+    left = _MOST_S
     for turn in sorted(usable, key=lambda turn: (-worth(turn), turn)):
-        if seconds >= _MOST_S:
+        if left < _SHORTEST_S:
             break
-        chosen.append(turn)
-        seconds += turn.duration
+        chosen += clip([turn], turn.start, turn.start + left)
+        left -= turn.duration
     return sorted(chosen)

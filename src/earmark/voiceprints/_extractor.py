@@ -1,7 +1,7 @@
 """Voiceprints that are kept: of the default model, from the clean speech of a recording.
 
 Both networks run at full precision over stretches in which one person alone speaks. A person's
-stretches are put together into windows of about ten seconds, each of which has its mean taken off
+stretches are put together into windows of about five seconds, each of which has its mean taken off
 its features; the frame maps of all windows are then pooled at once, so that every second of speech
 weighs the same.
 """
@@ -35,7 +35,7 @@ Float = NDArray[np.float32]
 #: The networks, and what the cosine of each counts in that of two voiceprints.
 _WEIGHTS = {"campplus": 0.7, "wespeaker": 0.3}
 
-_WINDOW_S = 10.0
+_WINDOW_S = 5.0  # longer ones take more memory and are no better
 _PART_S = 2.0  # of which each has an embedding of its own, to see whether they agree
 _SHORTEST_S = 0.1  # shorter stretches are left out
 _TICKS = 100  # feature frames per second
@@ -202,12 +202,11 @@ class VoiceprintExtractor:
     def _voiceprint(self, heard: list[_Heard], overlap: float) -> Voiceprint:
         parts = [_joined([each.parts[i] for each in heard]) for i in range(len(self._networks))]
         whole = self._vectors([_total(each) for each in parts])[0]
-        agreement = self._vectors(parts) @ whole
         net_s = round(sum(each.seconds for each in heard), 3)
         speech = Speech(
             net_s=net_s,
             snr_db=_snr_db(np.concatenate([each.power for each in heard])),
-            consistency=float(np.average(agreement, weights=parts[0].count)),
+            consistency=_consistency(self._vectors(parts)),
             overlap=overlap,
         )
         return Voiceprint(
@@ -230,7 +229,7 @@ def _plan(spans: Mapping[str, Sequence[SpeechSpan]], start_s: float) -> list[_Wi
         stretches = []
         for span in sorted(own, key=lambda span: (span.start, span.end)):
             first, last = (round((each - start_s) * SAMPLE_RATE) for each in (span.start, span.end))
-            count = max(1, -(-(last - first) // round(_WINDOW_S * SAMPLE_RATE)))
+            count = -(-(last - first) // round(_WINDOW_S * SAMPLE_RATE)) or 1
             cuts = [first + (last - first) * i // count for i in range(count + 1)]
             stretches += [(a, b, span.channel) for a, b in itertools.pairwise(cuts)]
         stretches = [(max(a, 0), b, c) for a, b, c in stretches if b > max(a, 0)]
@@ -292,6 +291,15 @@ def _total(sums: Sums) -> Sums:
         first=sums.first.sum(axis=0, keepdims=True),
         second=sums.second.sum(axis=0, keepdims=True),
     )
+
+
+def _consistency(vectors: Float) -> float:
+    """The mean cosine of any two of ``vectors`` [n, dim], unit-norm; 1 when there are no two."""
+    count = len(vectors)
+    if count == 1:
+        return 1.0
+    length = float(np.linalg.norm(vectors.sum(axis=0, dtype=np.float64)))
+    return (length * length - count) / (count * (count - 1))
 
 
 def _snr_db(power: Float) -> float:
