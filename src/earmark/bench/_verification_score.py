@@ -106,9 +106,9 @@ def cllr(llr: Double, same: Mask, weight: Double | None = None) -> float:
     Brümmer and du Preez, "Application-independent evaluation of speaker detection", 2006.
     """
     weights = np.ones(len(llr)) if weight is None else weight
-    own, strangers = np.where(same, weights, 0.0), np.where(same, 0.0, weights)
-    missed = float(own @ np.logaddexp(0.0, -llr)) / float(own.sum())
-    alarmed = float(strangers @ np.logaddexp(0.0, llr)) / float(strangers.sum())
+    own, strangers = weights[same], weights[~same]
+    missed = float(own @ np.logaddexp(0.0, -llr[same])) / float(own.sum())
+    alarmed = float(strangers @ np.logaddexp(0.0, llr[~same])) / float(strangers.sum())
     return (missed + alarmed) / (2 * float(np.log(2.0)))
 
 

@@ -16,7 +16,8 @@ __all__ = ["Comparisons", "fit_calibration", "fit_to_site", "require_enough"]
 
 Double = NDArray[np.float64]
 
-_RIDGE = 1e-6
+_PULL = 1e-6
+_STILL = 1e-9
 _LEAST_SAME = 30  # comparisons that a site's calibration needs ...
 _LEAST_OTHER = 100
 _LEAST_PEOPLE = 10
@@ -60,7 +61,10 @@ def fit_calibration(
     r = np.prod([np.sqrt(each / (each + half_s)) for each in seconds], axis=0)
     powers = np.stack([np.ones_like(r), r, r * r], axis=1)
     inputs = np.concatenate([powers * comparisons.cosine[:, None], powers], axis=1)
-    found = np.round(_logistic(inputs, comparisons.same, comparisons.weight), 4).tolist()
+    weights = _logistic(
+        inputs, comparisons.same, comparisons.weight, towards=np.zeros(6), pull=_PULL
+    )
+    found = np.round(weights, 4).tolist()
     fitted = Calibration(
         half_s=half_s,
         slope=(found[0], found[1], found[2]),
@@ -95,7 +99,14 @@ def fit_to_site(
     """
     llr = comparisons.llr(base)
     inputs = np.stack([llr, np.ones_like(llr)], axis=1)
-    scale, shift = _logistic(inputs, comparisons.same, comparisons.weight, towards=(1.0, 0.0))
+    rarer = min(comparisons.same.sum(), (~comparisons.same).sum())
+    scale, shift = _logistic(
+        inputs,
+        comparisons.same,
+        comparisons.weight,
+        towards=np.array([1.0, 0.0]),
+        pull=1 / max(int(rarer), 1),  # as much as one trial
+    )
     if scale <= 0:
         raise InvalidInput(
             "The trials of the same person score no higher than those of different people: check"
@@ -140,22 +151,32 @@ def _stranger_points(
 
 
 def _logistic(
-    inputs: Double,
-    same: NDArray[np.bool_],
-    weight: Double,
-    *,
-    towards: tuple[float, ...] = (),
+    inputs: Double, same: NDArray[np.bool_], weight: Double, *, towards: Double, pull: float
 ) -> Double:
-    """Logistic regression at even odds, by Newton's method: coefficients [n]."""
+    """Coefficients [n] of a logistic regression at even odds, by Newton's method with halving.
+
+    ``pull`` is the weight of staying near ``towards`` [n], which keeps them finite when the kinds
+    can be told apart without an error.
+    """
     if not same.any() or same.all():
         raise InvalidInput("There must be trials of the same person and of two different people.")
     balanced = np.where(same, weight / weight[same].sum(), weight / weight[~same].sum())
-    prior = np.asarray(towards or np.zeros(inputs.shape[1]))
-    found = prior.copy()
-    for _ in range(30):
+    sign = np.where(same, -1.0, 1.0)
+
+    def cost(coefficients: Double) -> float:
+        missed = balanced @ np.logaddexp(0.0, sign * (inputs @ coefficients))
+        return float(missed + pull / 2 * ((coefficients - towards) ** 2).sum())
+
+    found, now = towards.copy(), cost(towards)
+    for _ in range(50):
         likely = np.exp(-np.logaddexp(0.0, -(inputs @ found)))
-        slope = inputs.T @ (balanced * (same - likely)) - _RIDGE * (found - prior)
+        slope = inputs.T @ (balanced * (same - likely)) - pull * (found - towards)
         bend = (inputs.T * (balanced * likely * (1 - likely))) @ inputs
-        bend[np.diag_indices_from(bend)] += _RIDGE
-        found += np.linalg.solve(bend, slope)
+        bend[np.diag_indices_from(bend)] += pull
+        step = np.linalg.solve(bend, slope)
+        while (after := cost(found + step)) > now:
+            step = step / 2
+            if np.abs(step).max() < _STILL:
+                return found
+        found, now = found + step, after
     return found
