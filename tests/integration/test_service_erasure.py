@@ -20,7 +20,7 @@ from earmark.errors import ConsentRequired, Gone, NotFound
 from earmark.service import Caller, Gallery, NewConsent, Scope, Service, Speaker
 from earmark.service._sweeper import sweep
 from earmark.settings import Settings
-from earmark.storage import Database, samples, speakers, voiceprints
+from earmark.storage import Database, samples, speakers, sweep_orphans, voiceprints
 from earmark.storage._schema import metadata
 from earmark.voiceprints import DEFAULT_MODEL
 from stores import store_on
@@ -210,6 +210,16 @@ def test_an_erasure_that_was_cut_off_is_finished_by_the_sweeper(
     sweep(service, time.time())
     assert service.receipts.list(caller, speaker_id=ada.id).total == 1
     assert list(service.store.blobs.list("samples")) == []
+
+
+def test_recordings_without_a_row_are_swept_and_no_others(
+    service: Service, caller: Caller, gallery: Gallery
+) -> None:
+    ada = _enrolled(service, caller, gallery)
+    blobs = service.store.blobs
+    blobs.put(f"samples/{caller.tenant_id}/left-behind", b"sealed")
+    assert sweep_orphans(service.store.database, blobs, time.time() + 7200) == 1
+    assert service.speakers.sample_audio(caller, ada.id) == b"RIFF"
 
 
 def test_no_match_keeps_somebody_who_is_being_erased(

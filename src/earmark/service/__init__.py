@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from earmark.service._people import StoredVoiceprint as StoredVoiceprint
     from earmark.service._queue import Queue as Queue
     from earmark.service._receipts import Receipts as Receipts
+    from earmark.service._reembedding import Reembedded as Reembedded
     from earmark.service._search import Search as Search
     from earmark.service._service import Service as Service
     from earmark.service._speaker_search import Match as Match
@@ -137,6 +138,7 @@ _HOMES = {
     "_queue": ("Queue",),
     "_receipts": ("Receipts",),
     "_search": ("Search",),
+    "_reembedding": ("Reembedded",),
     "_service": ("Service",),
     "_speaker_search": ("Match", "SearchFindings", "SpeakerSearch"),
     "_speakers": ("Speakers",),

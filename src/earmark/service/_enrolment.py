@@ -11,15 +11,16 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from earmark.diarization import one_voice
 from earmark.errors import Conflict, MediaTooLarge, NotFound
 from earmark.service._analyst import Analyst
 from earmark.service._consents import check_consent, give_consent, touch_speaker
 from earmark.service._idempotency import done_before, earlier
+from earmark.service._listening import listen_to
 from earmark.service._media import discard_media
-from earmark.service._model import Caller, Idempotency, JobOptions, Media, Scope
+from earmark.service._model import Caller, Idempotency, Media, Scope
 from earmark.service._people import Enrolled, NewConsent, Speaker
 from earmark.service._people_rows import sample_of, speaker_of, voiceprint_of
+from earmark.service._reembedding import Reembedding
 from earmark.service._speaker_part import SpeakerPart, found_speaker
 from earmark.service._speaker_voiceprints import SAMPLE, VOICEPRINT, remove_voiceprints
 from earmark.service._store import Store
@@ -29,7 +30,7 @@ from earmark.storage import speakers as speaker_rows
 from earmark.storage import voiceprints as rows
 from earmark.voiceprints import Quality, Voiceprint, require_model
 
-__all__ = ["LONGEST_S", "MAX_VOICEPRINTS", "Enrolment", "listen_to"]
+__all__ = ["LONGEST_S", "MAX_VOICEPRINTS", "Enrolment"]
 
 MAX_VOICEPRINTS = 100
 """Most voiceprints that one speaker holds."""
@@ -61,6 +62,7 @@ class Enrolment(SpeakerPart):
     def __init__(self, store: Store, analyst: Analyst) -> None:
         super().__init__(store)
         self._analyst = analyst
+        self.reembed = Reembedding(store, analyst).reembed
 
     def enroll(
         self,
@@ -229,26 +231,6 @@ class Enrolment(SpeakerPart):
             enrolled = _enrolled(connection, speaker, voiceprint_id)
         self._store.blobs.delete(*blobs)
         return enrolled
-
-
-def listen_to(
-    analyst: Analyst, media: Media, options: Mapping[str, Any], limit_s: float
-) -> tuple[Voiceprint, float]:
-    """The voice of an enrolment's recording, and how many seconds were listened to."""
-    channels = options["channels"]
-    asked = JobOptions(
-        channels=channels if isinstance(channels, str) else tuple(channels),
-        start=options["start"],
-        end=options["end"],
-        voiceprints=True,
-    )
-    diarization = analyst.listen(media, options=asked, limit_s=limit_s)
-    _, voiceprint = one_voice(
-        diarization,
-        needed_s=options["needed_s"],
-        refuse_others=options["several"] == "refuse",
-    )
-    return voiceprint, diarization.duration
 
 
 def _make_room(connection: sa.Connection, speaker: Speaker, replace: bool) -> tuple[list[str], int]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from earmark.storage._blobs import Blobs
 from earmark.storage._database import Database
-from earmark.storage._schema import call_sound, jobs, media, upload_parts
+from earmark.storage._schema import call_sound, jobs, media, samples, upload_parts
 
 __all__ = ["sweep_orphans"]
 
@@ -65,10 +65,16 @@ def _sound(connection: sa.Connection, paths: Collection[str]) -> set[str]:
     return set(connection.scalars(sa.select(call_sound.c.blob).where(call_sound.c.blob.in_(paths))))
 
 
+def _samples(connection: sa.Connection, paths: Collection[str]) -> set[str]:
+    found = sa.select(samples.c.blob).where(samples.c.blob.in_(paths))
+    return {path for path in connection.scalars(found) if path is not None}
+
+
 _REFERENCES = {
     "calls": _sound,
     "media": _recordings,
     "uploads": _parts,
     "results": _results,
     "requests": _requests,
+    "samples": _samples,
 }
