@@ -160,12 +160,17 @@ def test_a_site_moves_the_scores_to_where_its_voices_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("same", "other", "people", "why"),
-    [(29, 100, 10, "29 trials of the same"), (30, 99, 10, "99 trials of two"), (30, 100, 9, "9 p")],
+    ("people", "same", "other", "why"),
+    [
+        (9, 30, 100, "9 people"),
+        (10, 29, 100, "29 comparisons of the same person"),
+        (10, 30, 99, "99 comparisons of two different people"),
+    ],
 )
-def test_too_few_trials_are_refused(same: int, other: int, people: int, why: str) -> None:
-    with pytest.raises(InvalidInput, match=f"There are {why}.*add trials"):
-        require_enough(drawn(same, other), people)
+def test_too_few_trials_are_refused(people: int, same: int, other: int, why: str) -> None:
+    require_enough(people=10, same=30, other=100)
+    with pytest.raises(InvalidInput, match=f"There are {why}.*add recordings"):
+        require_enough(people=people, same=same, other=other)
 
 
 def test_voices_that_never_mix_leave_the_scores_finite() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +14,14 @@ from earmark.bench._verification import cosines_of
 from earmark.bench._verification_score import Roc, Trials, cllr
 from earmark.bench._verification_trials import Heard, TrialList, as_trials, hear, read_trials
 from earmark.diarization import Diarizer
-from earmark.errors import InvalidInput
 from earmark.settings import Settings
 from earmark.voiceprints import Calibration, Comparisons, fit_to_site, require_enough
 
 __all__ = ["SiteCalibration", "calibrate", "left_out"]
 
 Double = NDArray[np.float64]
+Int = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 _FOLDS = 5
 
@@ -55,32 +55,30 @@ def calibrate(
     """
     say = on_step or silence
     trials = read_trials(path, audio)
+    _counted(_pairs(trials)[2])  # before hours of listening
     with Diarizer(settings=settings) as diarizer:
         heard = hear(trials, diarizer, say)
     say("fitting")
-    comparisons, answers = _compared(trials, heard)
-    people = len(set(answers.first.tolist()) | set(answers.second.tolist()))
+    usable = np.array([voiceprint is not None for voiceprint in heard.prints])
+    first, second, answers = _pairs(trials, usable)
+    counts = _counted(answers)
+    comparisons = _compared(heard, first, second, answers)
     bundled = Calibration.load()
-    provenance: dict[str, Any] = {
+    provenance = {
         "command": "earmark calibrate",
         "trials": path.name,
         "sha256": heard.sha256,
-        "people": people,
-        "same": int(answers.same.sum()),
-        "other": int((~answers.same).sum()),
+        **counts,
     }
 
     def fit(chosen: Comparisons) -> Calibration:
         return fit_to_site(chosen, base=bundled, provenance=provenance)
 
-    require_enough(comparisons, people)
     fitted, own = fit(comparisons), left_out(comparisons, answers, fit)
     before = comparisons.llr(bundled)
     return SiteCalibration(
         calibration=fitted,
-        people=people,
-        same=provenance["same"],
-        other=provenance["other"],
+        **counts,
         bundled_cllr=cllr(before, answers.same),
         own_cllr=cllr(own, answers.same),
         min_cllr=Roc.of(before, answers.same).min_cllr,
@@ -111,23 +109,33 @@ def left_out(
     return llr
 
 
-def _compared(trials: TrialList, heard: Heard) -> tuple[Comparisons, Trials]:
-    usable = np.array([voiceprint is not None for voiceprint in heard.prints])
+def _pairs(trials: TrialList, usable: Mask | None = None) -> tuple[Int, Int, Trials]:
+    """The comparisons by file, and their answers; of the ``usable`` files [n]."""
     if trials.foldered:
         first, second = np.triu_indices(len(trials.files), 1)
     else:
         first, second = np.array([(a, b) for _, a, b in trials.listed], np.int64).T
-    kept = usable[first] & usable[second]
-    first, second = first[kept], second[kept]
-    if not len(first):
-        raise InvalidInput(f"No trial of {trials.path} has speech on both sides.")
+    if usable is not None:
+        kept = usable[first] & usable[second]
+        first, second = first[kept], second[kept]
+    return first, second, as_trials(trials, first, second)
+
+
+def _counted(answers: Trials) -> dict[str, int]:
+    """How many people and comparisons there are. Raises `InvalidInput` when they are too few."""
+    same = int(answers.same.sum())
+    people = np.union1d(answers.first, answers.second)
+    counts = {"people": len(people), "same": same, "other": len(answers) - same}
+    require_enough(**counts)
+    return counts
+
+
+def _compared(heard: Heard, first: Int, second: Int, answers: Trials) -> Comparisons:
     seconds = np.array([each.net_speech_s if each else 0.0 for each in heard.prints])
-    answers = as_trials(trials, first, second)
-    comparisons = Comparisons(
+    return Comparisons(
         cosine=cosines_of(heard.prints, first, second),
         same=answers.same,
         net_speech_a=seconds[first],
         net_speech_b=seconds[second],
         weight=np.ones(len(first)),
     )
-    return comparisons, answers

@@ -75,17 +75,17 @@ def fit_calibration(
     return replace(fitted, strangers=_stranger_points(comparisons, fitted))
 
 
-def require_enough(comparisons: Comparisons, people: int) -> None:
-    """Raise `InvalidInput` when so few comparisons of so few people make no calibration."""
-    same = int(comparisons.same.sum())
+def require_enough(*, people: int, same: int, other: int) -> None:
+    """Raise `InvalidInput` when so few people and comparisons of each kind make no calibration."""
     for count, least, what in (
         (people, _LEAST_PEOPLE, "people"),
-        (same, _LEAST_SAME, "trials of the same person"),
-        (len(comparisons.same) - same, _LEAST_OTHER, "trials of two different people"),
+        (same, _LEAST_SAME, "comparisons of the same person"),
+        (other, _LEAST_OTHER, "comparisons of two different people"),
     ):
         if count < least:
             raise InvalidInput(
-                f"There are {count} {what}, but a calibration needs {least} or more: add trials."
+                f"There are {count} {what}, but a calibration needs {least} or more: add"
+                " recordings."
             )
 
 
