@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from earmark.audio import Audio, open_audio, open_isolated, read_audio
 from earmark.errors import InvalidOption
-from earmark.voiceprints import DEFAULT_MODEL, SpeechSpan, Voiceprint, VoiceprintExtractor
+from earmark.voiceprints import (
+    DEFAULT_MODEL,
+    Quality,
+    SpeechSpan,
+    Voiceprint,
+    VoiceprintExtractor,
+)
 from engine import settings, wav_file
 from people import PEOPLE, People
 
@@ -161,3 +167,39 @@ def test_a_tenth_of_a_second_is_enough_for_a_poor_one(
 ) -> None:
     shortest = extract(extractor, sound_of(people, "june", 3.0), spans((1, 1.1)))
     assert shortest.quality == "poor"
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_noise_lowers_the_quality(
+    extractor: VoiceprintExtractor, people: People, name: str
+) -> None:
+    speech = sound_of(people, name, 14.0)
+    noise = np.random.default_rng(0).normal(size=len(speech)).astype(np.float32) * speech.std()
+    levels = (None, 25, 10, 0)  # dB of signal to noise
+    found = [
+        extract(
+            extractor,
+            speech if level is None else speech + noise * np.float32(10 ** (-level / 20)),
+            spans((0, 14)),
+        ).quality
+        for level in levels
+    ]
+    assert found == sorted(found, key=list(Quality).index, reverse=True)
+    assert found[0] == Quality.HIGH
+    assert found[-1] == Quality.POOR
+
+
+def test_more_speech_never_lowers_the_quality(
+    extractor: VoiceprintExtractor, people: People
+) -> None:
+    speech = sound_of(people, "june", 20.0)
+    found = [extract(extractor, speech, spans((0, end))).quality for end in (1.5, 4, 8, 20)]
+    assert found == list(Quality)
+
+
+def test_two_voices_taken_for_one_are_of_lower_quality(
+    extractor: VoiceprintExtractor, people: People
+) -> None:
+    both = np.concatenate([sound_of(people, "june", 10.0), sound_of(people, "allison", 10.0)])
+    mixed = extract(extractor, both, spans((0, 20)))
+    assert mixed.quality in (Quality.POOR, Quality.AVERAGE)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from earmark.audio import SAMPLE_RATE, Audio
 from earmark.errors import InvalidOption
-from earmark.models import ModelStore
+from earmark.models import ModelStore, product
 from earmark.settings import Settings, get_settings
 from earmark.voiceprints._network import EmbeddingNetwork, FilterBank, Sums, pool
 from earmark.voiceprints._quality import Speech
@@ -294,12 +294,18 @@ def _total(sums: Sums) -> Sums:
 
 
 def _consistency(vectors: Float) -> float:
-    """The mean cosine of any two of ``vectors`` [n, dim], unit-norm; 1 when there are no two."""
-    count = len(vectors)
-    if count == 1:
+    """The mean cosine between the two groups of ``vectors`` [n, dim] that differ most; 1 for one.
+
+    The two least alike are the seeds of the groups. One voice stays above a half, two do not,
+    even when one of them has but a few of the vectors.
+    """
+    if len(vectors) == 1:
         return 1.0
-    length = float(np.linalg.norm(vectors.sum(axis=0, dtype=np.float64)))
-    return (length * length - count) / (count * (count - 1))
+    cosines = product(vectors, vectors)
+    one, other = divmod(int(cosines.argmin()), len(vectors))
+    group = cosines[one] >= cosines[other]
+    group[one], group[other] = True, False
+    return float(cosines[group][:, ~group].mean())
 
 
 def _snr_db(power: Float) -> float:
