@@ -19,7 +19,7 @@ import requests
 from audio_samples import make, wav
 from earmark.audio import read_audio
 from earmark.voiceprints import Voiceprint
-from people import People, wav_of
+from people import RATE, People, wav_of
 from server import Server, running
 
 DIARIZATION = "/api/technology/speaker-diarization"
@@ -220,6 +220,16 @@ def test_a_channel_in_which_nobody_speaks_has_no_voiceprint(server: Server, peop
         heard["speech_length"], abs=1e-3
     )
     assert (silent["voiceprint"], silent["speech_length"]) == ("", 0.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+def test_too_little_speech_for_a_voiceprint(server: Server, people: People, seconds: float) -> None:
+    recording = np.zeros(3 * RATE, np.int16)
+    recording[: round(seconds * RATE)] = people.samples("june", seconds)
+    body = run(server, wav_of(recording), EXTRACTION)
+    assert (body["task"]["state"], body["result"]) == ("rejected", None)
+    (detail,) = body["error"]["detail"]
+    assert (detail["location"], detail["type"]) == (["body", "file"], "speech.too-little")
 
 
 def test_the_programs_of_the_docs(

@@ -17,7 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from earmark.dialects.pyannoteai import _submit, mounts
+from earmark.dialects.pyannoteai import _requests, mounts
 from earmark.diarization import Diarization, Turn
 from earmark.errors import Kind, StorageUnavailable
 from earmark.service import (
@@ -497,7 +497,7 @@ def test_identifications_that_cannot_be(client: httpx.Client, body: Any, field: 
 def test_a_recording_that_is_too_large_for_a_voiceprint(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_submit, "MAX_VOICEPRINT_BYTES", 1000)
+    monkeypatch.setattr(_requests, "MAX_VOICEPRINT_BYTES", 1000)
     upload(client, "a", b"x" * 1000)
     submit(client, "/v1/voiceprint", url="media://a")
     upload(client, "a", b"x" * 1001)

@@ -16,7 +16,7 @@ from pyannoteai.sdk.client import PyannoteAIFailedJob
 from earmark.audio import read_audio
 from earmark.diarization import Diarization
 from earmark.voiceprints import Voiceprint
-from people import People, wav_of
+from people import RATE, People, wav_of
 from raw_server import serve as receiving
 from server import Server, running
 from waiting import until
@@ -194,10 +194,19 @@ def test_the_voiceprint_of_one_of_two(server: Server, client: Client, sample_wav
     assert_not_stored(server, output["voiceprint"])
 
 
-def test_what_no_voiceprint_is_made_of(client: Client, upload: Callable[[bytes], str]) -> None:
-    job_id = client.voiceprint(upload(b"These are notes, not sound.\n" * 100))
-    with pytest.raises(PyannoteAIFailedJob, match="not audio that can be read"):
-        client.retrieve(job_id, every_seconds=1)
+def test_what_no_voiceprint_is_made_of(
+    client: Client, upload: Callable[[bytes], str], people: People
+) -> None:
+    silence = np.zeros(5 * RATE, np.int16)
+    for recording, why in (
+        (wav_of(silence), "0.0 s of one person's clear speech"),
+        (people.wav("june", 0.5), "s of one person's clear speech"),
+        (people.wav("june", 33.0), "31 s"),
+        (b"These are notes, not sound.\n" * 100, "not audio that can be read"),
+    ):
+        job_id = client.voiceprint(upload(recording))
+        with pytest.raises(PyannoteAIFailedJob, match=why):
+            client.retrieve(job_id, every_seconds=1)
 
 
 def test_voiceprints_that_are_not_compared(

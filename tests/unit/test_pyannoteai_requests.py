@@ -105,7 +105,9 @@ def test_what_is_asked_about_a_voiceprint() -> None:
     from_the_sdk = {"url": "media://a", "model": "precision-2"}
     for body in (from_the_sdk, {"url": "media://a"}, {"url": "media://a", "model": None}):
         asked = VoiceprintRequest.model_validate(body)
-        assert asked.options() == JobOptions(voiceprints=True)
+        assert asked.options() == JobOptions(
+            voiceprints=True, limit_s=31.0, limit_bytes=100 * 1024 * 1024
+        )
         assert asked.sealed() is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import cached_property
 
 from earmark.diarization import Diarization, SpeechActivity, one_voice
@@ -60,7 +61,8 @@ class Analyst:
         `AudioError` for what cannot be read, `AudioTooLarge`, `JobPoisoned` for what makes the
         engine die, and `Unavailable` when too many wait, or the engine cannot be had.
         """
-        return Diarization.from_json(self._ask(JobKind.DIARIZE, media, options, name, limit_s))
+        wanted = replace(options, limit_s=limit_s)
+        return Diarization.from_json(self._ask(JobKind.DIARIZE, media, wanted, name))
 
     def voice(
         self, media: Media, *, name: str | None = None, limit_s: float | None = None
@@ -81,8 +83,8 @@ class Analyst:
         limit_s: float | None = None,
     ) -> SpeechActivity:
         """Where somebody speaks in a recording; as `listen`."""
-        document = self._ask(JobKind.VOICE_ACTIVITY, media, options, name, limit_s)
-        return SpeechActivity.from_json(document)
+        wanted = replace(options, limit_s=limit_s)
+        return SpeechActivity.from_json(self._ask(JobKind.VOICE_ACTIVITY, media, wanted, name))
 
     def close(self) -> None:
         """End the engine; who waits for it gets `Unavailable`."""
@@ -95,14 +97,7 @@ class Analyst:
     def _engines(self) -> Engines:
         return Engines(self._store.settings, slots=1)
 
-    def _ask(
-        self,
-        kind: JobKind,
-        media: Media,
-        options: JobOptions,
-        name: str | None,
-        limit_s: float | None,
-    ) -> bytes:
+    def _ask(self, kind: JobKind, media: Media, options: JobOptions, name: str | None) -> bytes:
         if not self._places.acquire(blocking=False):
             raise Unavailable(f"{_WAITING} requests wait for an answer: try again in a moment.")
         try:
@@ -120,7 +115,6 @@ class Analyst:
                                 kind=kind,
                                 options=options,
                                 name=name or media.name,
-                                limit_s=limit_s,
                                 on_progress=lambda _: None,
                             ).document
                     except EngineDied:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from earmark.diarization import Diarization
-from earmark.errors import NotFound, VoiceprintError
+from earmark.errors import NotFound, TooLittleSpeech, VoiceprintError
 from earmark.service._identification import (
     Comparison,
     Identification,
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from earmark.service._service import Service
 
 __all__ = ["Concluded", "Conclusions", "NotYet", "caller_of"]
+
+_NEEDED_S = 1.0  # of clear speech, for a voiceprint that is given out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,12 +69,13 @@ class Conclusions:
         """The result of a job whose recording the engine has analysed.
 
         ``document`` is the engine's: a diarization, with voiceprints if the job asked for them, or
-        speech activity. Raises `VoiceprintError`, `NotFound`, and what storage raises.
+        speech activity. Raises `TooLittleSpeech`, `VoiceprintError`, `NotFound`, and what storage
+        raises.
         """
         if job.kind is JobKind.IDENTIFY:
             return Concluded(document=self._identify(job, Diarization.from_json(document)))
         if job.kind is JobKind.VOICEPRINT:
-            voices = Voices.of(Diarization.from_json(document))
+            voices = _heard(Voices.of(Diarization.from_json(document)))
             return Concluded(document=voices.to_json(), sealed=True)
         if job.options.voiceprints:
             diarization = Diarization.from_json(document)
@@ -164,6 +167,19 @@ def _voiceprints(texts: list[str], where: str) -> list[Voiceprint]:
             raise type(error)(f"{where}[{i}]: {error}") from error
         read.append(voiceprint)
     return read
+
+
+def _heard(voices: Voices) -> Voices:
+    """The voices, of which one at least is heard for long enough. Raises `TooLittleSpeech`."""
+    most = max((each.voiceprint.net_speech_s for each in voices.voices), default=0.0)
+    if most < _NEEDED_S:
+        raise TooLittleSpeech(
+            f"There are {most:.1f} s of one person's clear speech, but {_NEEDED_S:.1f} s are"
+            " needed: send a longer recording.",
+            net_speech_s=most,
+            needed_s=_NEEDED_S,
+        )
+    return voices
 
 
 def _matrix(voiceprints: list[Voiceprint]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -169,6 +169,8 @@ class Courier:
                 )
             return
         outcome = self._attempt(form, row, body)
+        if row["result_sealed"]:  # it may say again what it was told
+            outcome = replace(outcome, answer="")
         self._note(form, row, lease, outcome)
         self._observer.webhook_attempt(
             dialect=row["dialect"],

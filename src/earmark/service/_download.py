@@ -48,7 +48,8 @@ class Downloads:
             return None
 
     def _download(self, job: Job, url: str, stopped: threading.Event) -> Media:
-        settings = self._service.settings
+        settings, limit = self._service.settings, job.options.limit_bytes
+        most = settings.max_upload_bytes
         caller = Caller(tenant_id=job.tenant_id, key_id=None, scopes=frozenset({Scope.JOBS}))
         with self._service.media.writer(
             caller, dialect=job.dialect, name=job.name, owned=True
@@ -56,7 +57,7 @@ class Downloads:
             for chunk in fetch(
                 url,
                 http=self._service.http,
-                limit_bytes=settings.max_upload_bytes,
+                limit_bytes=most if limit is None else min(limit, most),
                 timeout_s=settings.fetch_timeout_s,
             ):
                 if stopped.is_set():

@@ -122,15 +122,13 @@ class Engine:
         kind: JobKind,
         options: JobOptions,
         name: str | None,
-        limit_s: float | None = None,
         on_progress: Callable[[int], None],
     ) -> Analysed:
         """Analyse a recording; ``name`` is what messages and exports call it.
 
-        ``limit_s`` is how long it may be, if that is less than the settings say. ``on_progress``
-        hears percentages, on this thread. Raises `AnalysisFailed` with the engine's own reason,
-        `EngineDied` when the process ended at work, `EngineStopped` after `stop`, `Unavailable`
-        when there is no process to be had.
+        ``on_progress`` hears percentages, on this thread. Raises `AnalysisFailed` with the
+        engine's own reason, `EngineDied` when the process ended at work, `EngineStopped` after
+        `stop`, `Unavailable` when there is no process to be had.
         """
         self.wait()
         try:
@@ -140,7 +138,6 @@ class Engine:
                 job=kind,
                 options=asdict(options),
                 name=name,
-                limit_s=limit_s,
             )
         except OSError as error:
             raise self._ended() from error

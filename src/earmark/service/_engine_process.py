@@ -129,7 +129,7 @@ class _Analyser:
                 start=options["start"],
                 end=options["end"],
                 on_damage="warn" if options["tolerate_damage"] else "error",
-                settings=self._limited(asked.fields["limit_s"]),
+                settings=self._limited(options["limit_s"]),
             )
             with opened() as audio:
                 if asked.fields["job"] == "voice-activity":

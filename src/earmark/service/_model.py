@@ -113,7 +113,8 @@ class JobOptions:
 
     ``channels`` is "mix", "split" or a tuple of channel indices. ``frame_confidence`` keeps the
     confidence per frame in the result. ``voiceprints`` has the engine make voiceprints that can be
-    compared with those of a gallery; ``searchable`` keeps them with the job.
+    compared with those of a gallery; ``searchable`` keeps them with the job. ``limit_s`` and
+    ``limit_bytes`` are how long and large the recording may be, if less than the settings say.
     """
 
     speakers: int | None = None
@@ -128,6 +129,8 @@ class JobOptions:
     voiceprints: bool = False
     searchable: bool = False
     identify: IdentifyOptions | None = None
+    limit_s: float | None = None
+    limit_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -54,7 +54,7 @@ class Sweeper:
 
 
 def sweep(service: Service, now: float) -> None:
-    """Remove all that is over its time at ``now``: jobs, recordings, speakers, calls, deliveries."""
+    """Remove all that is over its time at ``now``, of every kind."""
     while _sweep_jobs(service, now) == _AT_ONCE:
         pass
     with service.store.database.write() as connection:
@@ -62,9 +62,9 @@ def sweep(service: Service, now: float) -> None:
     service.uploads.sweep(now)
     service.media.sweep(now)
     service.webhooks.sweep(now)
-    service.speakers.sweep(now)
     service.speaker_search.sweep(now)
     service.calls.sweep(now)
+    service.speakers.sweep(now)  # last: it may find the keyring away
 
 
 def _sweep_jobs(service: Service, now: float) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from earmark.storage._paging import newest_first
-from earmark.storage._schema import attempts, deliveries, tenants, webhooks
+from earmark.storage._schema import attempts, deliveries, jobs, tenants, webhooks
 
 __all__ = [
     "attempts_of",
@@ -122,6 +122,7 @@ def next_due(
     to receivers that are: a tenant and how the addresses begin. It is locked until the end of the
     transaction.
     """
+    sealed = sa.select(jobs.c.result_sealed).where(jobs.c.id == deliveries.c.job_id)
     query = (
         sa.select(
             deliveries,
@@ -130,6 +131,7 @@ def next_due(
             webhooks.c.secret,
             webhooks.c.disabled_at,
             tenants.c.webhook_secret,
+            sealed.scalar_subquery().label("result_sealed"),
         )
         .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
         .join(tenants, tenants.c.id == deliveries.c.tenant_id)

@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 MEDIA = "media://"
+MAX_VOICEPRINT_S = 31.0
+MAX_VOICEPRINT_BYTES = 100 << 20
+"""Longest and largest recording that a voiceprint is made of: 30 s, and what encoders add."""
+
 MAX_VOICEPRINTS = 50
 MAX_VOICEPRINT_LENGTH = 20_000
 MAX_LABEL_LENGTH = 100
@@ -108,7 +112,12 @@ class VoiceprintRequest(JobRequest):
 
     def options(self) -> JobOptions:
         """What the engine is asked."""
-        return replace(super().options(), voiceprints=True)
+        return replace(
+            super().options(),
+            voiceprints=True,
+            limit_s=MAX_VOICEPRINT_S,
+            limit_bytes=MAX_VOICEPRINT_BYTES,
+        )
 
 
 class SpeakersRequest(JobRequest):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
@@ -25,9 +25,6 @@ from earmark.service import AddressRules, Caller, JobKind, Media, Service, Submi
 
 __all__ = ["submissions"]
 
-MAX_VOICEPRINT_BYTES: Final = 100 << 20
-"""Largest recording that a voiceprint is made of."""
-
 Asking = Annotated[Caller, Depends(caller_of)]
 
 
@@ -39,12 +36,11 @@ def submissions(service: Service) -> APIRouter:
     def submit(
         request: Request, caller: Caller, asked: JobRequest, kind: JobKind
     ) -> dict[str, Any]:
-        media, url = None, None
+        media, url, options = None, None, asked.options()
         with blaming("url"):
             if asked.url.startswith(MEDIA):
                 media = service.media.by_key(caller, NAME, media_key(asked.url))
-                if kind is JobKind.VOICEPRINT:
-                    _require_small(media)
+                _refuse_too_large(media, options.limit_bytes)
             else:
                 rules.check_url(asked.url)
                 url = asked.url
@@ -57,7 +53,7 @@ def submissions(service: Service) -> APIRouter:
         submission = Submission(
             dialect=NAME,
             kind=kind,
-            options=asked.options(),
+            options=options,
             media=media,
             url=url,
             sealed=asked.sealed(),
@@ -85,9 +81,9 @@ def submissions(service: Service) -> APIRouter:
     return router
 
 
-def _require_small(media: Media) -> None:
-    if media.size > MAX_VOICEPRINT_BYTES:
+def _refuse_too_large(media: Media, limit: int | None) -> None:
+    if limit is not None and media.size > limit:
         raise InvalidInput(
-            f"The recording has {media.size} bytes, and a voiceprint is made of one with"
-            f" {MAX_VOICEPRINT_BYTES} at most: send 30 s of speech."
+            f"The recording has {media.size} bytes, and {limit} are accepted for a voiceprint:"
+            " send 30 s of speech."
         )
