@@ -1,30 +1,47 @@
-"""docs/api.md and docs/client.md: their blocks run as they stand, against a real server."""
+"""The blocks of docs/api.md, docs/galleries.md and docs/client.md run against a real server."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import wave
+from collections import Counter
 from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 import earmark
-from earmark.client import AsyncJob, Job, Options
+from earmark.client import (
+    AsyncGallery,
+    AsyncJob,
+    AsyncSpeaker,
+    Gallery,
+    IdentifyOptions,
+    Job,
+    Options,
+    Speaker,
+)
 from earmark.dialects.native import webhook_format
 from earmark.dialects.native._formats import FORMATS_OF
+from earmark.dialects.native._identifications import IdentificationForm
 from earmark.dialects.native._requests import DiarizationForm, VoiceActivityForm
+from earmark.diarization import Diarization
 from earmark.service import JobKind
 from earmark.settings import Settings
+from people import wav_of
 from server import Server, running
 
 DOCS = Path(__file__).parents[2] / "docs"
 API = (DOCS / "api.md").read_text(encoding="utf-8")
 CLIENT = (DOCS / "client.md").read_text(encoding="utf-8")
+GALLERIES = (DOCS / "galleries.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -48,22 +65,51 @@ def server(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterat
 
 
 @pytest.fixture
-def desk(tmp_path: Path, sample_wav: Path, monkeypatch: pytest.MonkeyPatch, server: Server) -> Path:
-    """The current folder, with a meeting.wav; the key is in the environment."""
+def desk(
+    tmp_path: Path,
+    sample_wav: Path,
+    sample_rttm: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    server: Server,
+) -> Path:
+    """The current folder; the key is in the environment.
+
+    There are a meeting.wav, and an ada.wav: what one of its people says in the first half.
+    """
     shutil.copy(sample_wav, tmp_path / "meeting.wav")
+    (tmp_path / "ada.wav").write_bytes(_alone(sample_wav, sample_rttm, until_s=15.0))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EARMARK_KEY", server.key)
     return tmp_path
 
 
-def test_the_commands_run_one_after_the_other(desk: Path, server: Server) -> None:
-    script = "set -euo pipefail\n" + "echo; echo ---\n".join(_blocks(API, "sh"))
+def _alone(recording: Path, reference: Path, *, until_s: float) -> bytes:
+    """What the most talkative person says before that time, as a WAV file."""
+    turns = [turn for turn in Diarization.from_rttm(reference).turns if turn.end <= until_s]
+    said = Counter[str]()
+    for turn in turns:
+        said[turn.speaker] += round(1000 * turn.duration)
+    ((name, _),) = said.most_common(1)
+    with wave.open(str(recording), "rb") as file:
+        rate, sound = file.getframerate(), np.frombuffer(file.readframes(-1), np.int16)
+    own = [turn for turn in turns if turn.speaker == name]
+    parts = [sound[round(turn.start * rate) : round(turn.end * rate)] for turn in own]
+    return wav_of(np.concatenate(parts), rate=rate)
+
+
+def _said(page: str, server: Server) -> list[str]:
+    """What each of the page's blocks of commands prints, run one after the other."""
+    script = "set -euo pipefail\n" + "echo; echo ---\n".join(_blocks(page, "sh"))
     script = re.sub(r"(?m)^export EARMARK_KEY=.*$", "", script).replace(ADDRESS, server.url)
     run = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, timeout=120, env=os.environ
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    said = run.stdout.split("---\n")
+    return run.stdout.split("---\n")
+
+
+def test_the_commands_run_one_after_the_other(desk: Path, server: Server) -> None:
+    said = _said(API, server)
     assert "event: closing" in said[2]
     assert "earmark.diarization/1" in said[3]
     assert "00:00:0" in said[3]
@@ -72,7 +118,22 @@ def test_the_commands_run_one_after_the_other(desk: Path, server: Server) -> Non
     assert first == second
 
 
-@pytest.mark.parametrize("block", _blocks(CLIENT, "python"))
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed: docs/galleries.md")
+def test_the_commands_with_galleries_run_one_after_the_other(desk: Path, server: Server) -> None:
+    said = _said(GALLERIES, server)
+    enrolled, searched, identified, found, kept, over = said[2:8]
+    assert json.loads(enrolled)["schema"] == "earmark.enrolment/1"
+    assert json.loads(searched)["match"]["label"] == "Ada Ito"
+    assert '"name": "Ada Ito"' in identified
+    assert re.search(r"^[\d.]+,[\d.]+,Ada Ito,", identified, re.MULTILINE)
+    assert len(json.loads(found)["items"]) == 1
+    assert '"Ada Ito"' in kept
+    assert '"genuine":true' in over
+    shown = set(json.loads(_blocks(GALLERIES, "json")[0]))
+    assert shown == set(json.loads(searched))
+
+
+@pytest.mark.parametrize("block", _blocks(CLIENT, "python") + _blocks(GALLERIES, "python"))
 def test_the_programs_run(
     block: str, desk: Path, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +154,9 @@ def test_the_routes_are_all_there_in_the_servers_words(server: Server) -> None:
 def test_the_fields_are_all_there() -> None:
     named = re.findall(r"`(\w+)`", " ".join(_rows(API, "Fields")))
     assert set(named) == set(DiarizationForm.model_fields) == set(Options.__annotations__)
+    more = re.findall(r"`(\w+)`", " ".join(_rows(GALLERIES, "Identify")))
+    assert {*named, *more} == set(IdentificationForm.model_fields)
+    assert {*named, *more} == set(IdentifyOptions.__annotations__)
     speech = API.split("It takes ", 1)[1].split(". A field", 1)[0]
     assert set(re.findall(r"`(\w+)`", speech)) == set(VoiceActivityForm.model_fields)
 
@@ -114,7 +178,16 @@ def test_the_schedule_of_webhooks_is_the_real_one() -> None:
 def test_the_members_of_the_client_are_all_there() -> None:
     methods = " ".join(_rows(CLIENT, "Client"))
     members = " ".join(_rows(CLIENT, "Jobs"))
-    for kind, text in ((earmark.Client, methods), (Job, members), (AsyncJob, members)):
+    galleries, speakers = (" ".join(_rows(CLIENT, name)) for name in ("Galleries", "Speakers"))
+    for kind, text in (
+        (earmark.Client, methods),
+        (Job, members),
+        (AsyncJob, members),
+        (Gallery, galleries),
+        (AsyncGallery, galleries),
+        (Speaker, speakers),
+        (AsyncSpeaker, speakers),
+    ):
         public = [name for name in dir(kind) if not name.startswith("_")]
         assert [name for name in public if not re.search(rf"`{name}[`(]", text)] == []
     parameters = signature(earmark.Client).parameters.values()
