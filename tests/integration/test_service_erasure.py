@@ -311,6 +311,24 @@ def test_an_old_copy_of_the_database_no_longer_yields_the_print(tmp_path: Path) 
     service.close()
 
 
+def test_the_file_of_the_database_holds_no_trace(tmp_path: Path) -> None:
+    service = Service.open(Settings(data_dir=tmp_path / "data"))
+    caller = new_caller(service.store, "acme", Scope.GALLERIES)
+    ada = _enrolled(service, caller, service.galleries.create(caller, name="staff"))
+    files = tmp_path / "data"
+    assert _contain(files, b"Ada Byron")
+    service.speakers.erase(caller, ada.id)
+    with service.store.database.read() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert not _contain(files, b"Ada Byron")
+    service.close()
+
+
+def _contain(folder: Path, trace: bytes) -> bool:
+    return any(trace in file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
 def _execute(service: Service, statement: str) -> None:
     with service.store.database.write() as connection:
         connection.exec_driver_sql(statement)

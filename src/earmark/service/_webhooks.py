@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import time
-from collections.abc import Sequence
-from typing import TypeVar
 
 import sqlalchemy as sa
 
-from earmark.errors import Conflict, InvalidOption, NotFound
+from earmark.errors import Conflict, NotFound
 from earmark.service._addresses import AddressRules
 from earmark.service._delivery import (
     Attempt,
@@ -21,6 +18,7 @@ from earmark.service._delivery import (
 )
 from earmark.service._idempotency import earlier
 from earmark.service._model import Caller, Idempotency, Page, Scope
+from earmark.service._paging import page_of, read_cursor
 from earmark.service._store import Store
 from earmark.storage import deliveries as delivery_rows
 from earmark.storage import jobs as job_rows
@@ -29,8 +27,6 @@ from earmark.storage import webhooks as rows
 __all__ = ["Webhooks"]
 
 _KEPT_S = 90 * 24 * 3600.0
-
-T = TypeVar("T", Webhook, Delivery)
 
 
 class Webhooks:
@@ -68,11 +64,11 @@ class Webhooks:
     def list(self, caller: Caller, *, limit: int = 50, cursor: str | None = None) -> Page[Webhook]:
         """Webhooks, newest first. Raises `InvalidOption` for a cursor that is none."""
         caller.require(Scope.JOBS)
-        before = None if cursor is None else _read_cursor(cursor)
+        before = read_cursor(cursor)
         with self._store.database.read() as connection:
             found = rows.listing(connection, caller.tenant_id, before=before, limit=limit + 1)
             total = rows.count(connection, caller.tenant_id)
-        return _page([Webhook(**row) for row in found], limit, total)
+        return page_of([Webhook(**row) for row in found], limit, total)
 
     def get(self, caller: Caller, webhook_id: str) -> Webhook:
         """One webhook."""
@@ -116,11 +112,11 @@ class Webhooks:
         chosen = {"job_id": job_id, "webhook_id": webhook_id, "state": state}
         same: dict[str, object] = {k: v for k, v in chosen.items() if v is not None}
         same["tenant_id"] = caller.tenant_id
-        before = None if cursor is None else _read_cursor(cursor)
+        before = read_cursor(cursor)
         with self._store.database.read() as connection:
             found = delivery_rows.listing(connection, same=same, before=before, limit=limit + 1)
             total = delivery_rows.count(connection, same)
-        return _page([_delivery(row) for row in found], limit, total)
+        return page_of([_delivery(row) for row in found], limit, total)
 
     def delivery(self, caller: Caller, delivery_id: str) -> Delivery:
         """One delivery with its attempts."""
@@ -199,25 +195,3 @@ def _delivery(row: sa.RowMapping, attempts: tuple[Attempt, ...] = ()) -> Deliver
         finished_at=row["finished_at"],
         attempts=attempts,
     )
-
-
-def _page(found: Sequence[T], limit: int, total: int) -> Page[T]:
-    """A part of a list, of which one more than ``limit`` was asked for."""
-    items = tuple(found[:limit])
-    return Page(
-        items=items, cursor=_write_cursor(items[-1]) if len(found) > limit else None, total=total
-    )
-
-
-def _write_cursor(last: Webhook | Delivery) -> str:
-    place = f"{last.created_at!r} {last.id}"
-    return base64.urlsafe_b64encode(place.encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[float, str]:
-    try:
-        place = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
-        created_at, _, last_id = place.partition(" ")
-        return float(created_at), last_id
-    except ValueError as error:
-        raise InvalidOption(f"{cursor!r} is no cursor: take it from the page before.") from error
