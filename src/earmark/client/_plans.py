@@ -183,7 +183,11 @@ class Plans:
             if recording.size > self.part_size:
                 media = yield from self._send_parts(recording, on_upload)
                 body = {"json": {**options, "media": media}}
-                return (yield from self._submit(path, body, headers, uploaded=media))
+                try:
+                    return (yield from self._submit(path, body, headers, uploaded=media))
+                except ApiError:
+                    yield from self.delete(f"/media/{media}")
+                    raise
             if on_upload is not None:
                 on_upload(0, recording.size)
             data, _ = yield Do(work=lambda: recording.read(0, recording.size))
