@@ -19,6 +19,7 @@ ENV PATH=/opt/earmark/bin:$PATH \
     EARMARK_DATA_DIR=/var/lib/earmark/data \
     EARMARK_MODELS_DIR=/var/lib/earmark/models \
     EARMARK_LOG_FORMAT=json
+# The keyring is on the volume too, apart from the data: /var/lib/earmark/data.keyring.
 VOLUME /var/lib/earmark
 EXPOSE 8000 50051
 HEALTHCHECK --interval=15s --timeout=5s --start-period=300s \

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from earmark.settings import Settings
+from earmark.storage._keyring import keyring_file
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "earmark.service"
@@ -53,6 +54,15 @@ def test_settings_of_image_and_unit_exist() -> None:
         named = set(re.findall(r"\bEARMARK_[A-Z_]+\b(?!\*)", text))
         assert named
         assert named <= known
+
+
+@pytest.mark.parametrize("text", ["\n".join(INSTRUCTIONS), UNIT.read_text()], ids=["image", "unit"])
+def test_the_keyring_is_on_storage_that_stays_and_not_with_the_data(text: str) -> None:
+    (data_dir,) = re.findall(r"\bEARMARK_DATA_DIR=(\S+)", text)
+    keyring = keyring_file(Settings(data_dir=Path(data_dir)))
+    assert keyring is not None
+    assert keyring.is_relative_to("/var/lib/earmark")
+    assert not keyring.is_relative_to(data_dir)
 
 
 def test_the_unit_leaves_the_server_its_grace() -> None:
