@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-__all__ = ["PEOPLE", "RATE", "People", "people", "wav_of"]
+from earmark.diarization import Diarization
+
+__all__ = ["PEOPLE", "RATE", "People", "alone", "people", "wav_of"]
 
 RATE = 8000
 """Hz, of all prompts."""
@@ -57,6 +60,20 @@ def wav_of(samples: Samples, *, rate: int = RATE) -> bytes:
         out.setframerate(rate)
         out.writeframes(samples.tobytes())
     return file.getvalue()
+
+
+def alone(recording: Path, reference: Path, *, until_s: float) -> bytes:
+    """What the most talkative person of a recording says before that time, as a WAV file."""
+    turns = [turn for turn in Diarization.from_rttm(reference).turns if turn.end <= until_s]
+    said = Counter[str]()
+    for turn in turns:
+        said[turn.speaker] += round(1000 * turn.duration)
+    ((name, _),) = said.most_common(1)
+    with wave.open(str(recording), "rb") as file:
+        rate, sound = file.getframerate(), np.frombuffer(file.readframes(-1), np.int16)
+    own = [turn for turn in turns if turn.speaker == name]
+    parts = [sound[round(turn.start * rate) : round(turn.end * rate)] for turn in own]
+    return wav_of(np.concatenate(parts), rate=rate)
 
 
 @pytest.fixture(scope="session")

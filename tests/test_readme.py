@@ -1,8 +1,8 @@
 """The code blocks of the README and the first pages of the docs run as they stand.
 
 ``console`` blocks hold commands behind ``$ ``, ``python`` blocks whole programs; both find a
-meeting.wav in the current folder. ``earmark serve`` is started, and has to become ready and to end
-well. Other blocks that name the address and key of a server get those of one that is running.
+meeting.wav and an ada.wav in the current folder. ``earmark serve`` is started, and has to become
+ready and to end well. Other blocks that name the address and key of a server get those of one that is running.
 ``sh`` blocks install, which a test cannot: the verbs they name must exist.
 """
 
@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from earmark.settings import get_settings
+from people import alone
 from server import running
 
 ROOT = Path(__file__).parents[1]
@@ -62,14 +64,23 @@ def _of(language: str) -> list[Block]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, sample_wav: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a meeting.wav, the `earmark` command, and no network."""
+def desk(
+    tmp_path: Path, sample_wav: Path, sample_rttm: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The current folder, the `earmark` command, and no network.
+
+    There are a meeting.wav, and an ada.wav: what one of its people says in the first half.
+    """
     shutil.copy(sample_wav, tmp_path / "meeting.wav")
+    (tmp_path / "ada.wav").write_bytes(alone(sample_wav, sample_rttm, until_s=15.0))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("EARMARK_OFFLINE", "true")
     monkeypatch.setenv("EARMARK_DATA_DIR", str(tmp_path / "data"))
-    return tmp_path
+    monkeypatch.setenv("EARMARK_RESERVE_BYTES", "0")
+    get_settings.cache_clear()  # programs run in this process
+    yield tmp_path
+    get_settings.cache_clear()
 
 
 @pytest.fixture(scope="module")

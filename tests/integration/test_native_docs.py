@@ -7,14 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-import wave
-from collections import Counter
 from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
 
 import earmark
@@ -32,10 +29,9 @@ from earmark.dialects.native import webhook_format
 from earmark.dialects.native._formats import FORMATS_OF
 from earmark.dialects.native._identifications import IdentificationForm
 from earmark.dialects.native._requests import DiarizationForm, VoiceActivityForm
-from earmark.diarization import Diarization
 from earmark.service import JobKind
 from earmark.settings import Settings
-from people import wav_of
+from people import alone
 from server import Server, running
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -77,24 +73,10 @@ def desk(
     There are a meeting.wav, and an ada.wav: what one of its people says in the first half.
     """
     shutil.copy(sample_wav, tmp_path / "meeting.wav")
-    (tmp_path / "ada.wav").write_bytes(_alone(sample_wav, sample_rttm, until_s=15.0))
+    (tmp_path / "ada.wav").write_bytes(alone(sample_wav, sample_rttm, until_s=15.0))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EARMARK_KEY", server.key)
     return tmp_path
-
-
-def _alone(recording: Path, reference: Path, *, until_s: float) -> bytes:
-    """What the most talkative person says before that time, as a WAV file."""
-    turns = [turn for turn in Diarization.from_rttm(reference).turns if turn.end <= until_s]
-    said = Counter[str]()
-    for turn in turns:
-        said[turn.speaker] += round(1000 * turn.duration)
-    ((name, _),) = said.most_common(1)
-    with wave.open(str(recording), "rb") as file:
-        rate, sound = file.getframerate(), np.frombuffer(file.readframes(-1), np.int16)
-    own = [turn for turn in turns if turn.speaker == name]
-    parts = [sound[round(turn.start * rate) : round(turn.end * rate)] for turn in own]
-    return wav_of(np.concatenate(parts), rate=rate)
 
 
 def _said(page: str, server: Server) -> list[str]:
