@@ -66,11 +66,14 @@ def test_the_options_are_those_of_the_program_in_its_words(name: str) -> None:
     assert said == _options(_command(name))
 
 
-def test_the_commands_for_keys_are_those_of_the_program_in_its_words() -> None:
-    known = _command("keys").commands
-    commands, options = _tables("earmark keys")
+@pytest.mark.parametrize("group", ["keys", "keyring"])
+def test_the_commands_of_a_group_are_those_of_the_program_in_its_words(group: str) -> None:
+    known = _command(group).commands
+    commands, options = _tables(f"earmark {group}")
     assert {cell.strip("`"): text for cell, text in commands} == {
-        " ".join(["earmark keys", name, *_arguments(command)]): command.help
+        " ".join([f"earmark {group}", name, *_arguments(command)]): command.help.partition("\n\n")[
+            0
+        ]
         for name, command in known.items()
     }
     said: dict[str, dict[str, str]] = {name: {} for name in known}
