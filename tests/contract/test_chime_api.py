@@ -121,7 +121,8 @@ def test_lists_come_in_pages(server: Server) -> None:
     domains = [ours.domain(f"domain {i}") for i in range(3)]
 
     def read(call: Any, name: str, key: str, **asked: Any) -> list[str]:
-        ids, token = [], {}
+        ids: list[str] = []
+        token: dict[str, str] = {}
         while True:
             page = call(MaxResults=2, **token, **asked)
             assert len(page[name]) <= 2

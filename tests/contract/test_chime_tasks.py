@@ -220,22 +220,29 @@ def test_a_profile_is_replaced_and_deleted(
 def test_too_little_speech_fails_and_some_is_a_part_of_success(
     acme: ChimeServer, june: dict[str, Any], people: People
 ) -> None:
-    short, some = Line(acme, "short"), Line(acme, "some")
     sound = people.samples("ira", 15.0)
-    short.say(sound[: 4 * RATE].tobytes(), leg="callee", **RAW)
-    some.say(sound.tobytes(), leg="callee", **RAW)
-    tasks = [line.start(june["domain"], CallLeg="Callee") for line in (short, some)]
-    short.end()
-    some.end()
-    failed, partial = short.wait(tasks[0]), some.wait(tasks[1])
-    assert failed["SpeakerSearchTaskStatus"] == "FAILED"
-    assert "10 s are needed" in failed["StatusMessage"]
-    assert partial["SpeakerSearchTaskStatus"] == "PARTIAL_SUCCESS"
-    assert partial["SpeakerSearchDetails"] == {
+    heard = {
+        "short": sound[: 4 * RATE],
+        "silent": np.zeros(12 * RATE, np.int16),
+        "some": sound,
+    }
+    done = {}
+    for name, samples in heard.items():
+        line = Line(acme, name)
+        line.say(samples.tobytes(), leg="callee", **RAW)
+        task = line.start(june["domain"], CallLeg="Callee")
+        line.end()
+        done[name] = line.wait(task)
+    for name in ("short", "silent"):
+        assert done[name]["SpeakerSearchTaskStatus"] == "FAILED"
+        assert "10 s are needed" in done[name]["StatusMessage"]
+    assert done["some"]["SpeakerSearchTaskStatus"] == "PARTIAL_SUCCESS"
+    assert "20 s are needed" in done["some"]["StatusMessage"]
+    assert done["some"]["SpeakerSearchDetails"] == {
         "Results": [],
         "VoiceprintGenerationStatus": "VoiceprintGenerationFailure",
     }
-    for task in (failed, partial):
+    for task in done.values():
         refused(acme.client, "ConflictException", acme.client.create_voice_profile,
                 SpeakerSearchTaskId=task["SpeakerSearchTaskId"])  # fmt: skip
 

@@ -40,6 +40,20 @@ def test_generate_prints_a_valid_key_and_touches_nothing(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_pair_that_boto3_signs_with_is_printed_again(tmp_path: Path) -> None:
+    made = _json(tmp_path, "create", "calls", "--scope", "galleries")
+    key, secret = made["key"]["id"], made["key"]["secret"]
+    shown = _keys(tmp_path, "secret", key).stdout.splitlines()
+    assert shown == [f"AWS_ACCESS_KEY_ID={key}", f"AWS_SECRET_ACCESS_KEY={secret}"]
+    assert _json(tmp_path, "secret", key)["key"] == {"id": key, "secret": secret}
+    other = _json(tmp_path, "create", "calls")["key"]
+    assert other["secret"] != secret
+    _keys(tmp_path, "revoke", key)
+    refused = _keys(tmp_path, "secret", key)
+    assert refused.returncode != 0
+    assert "revoked" in refused.stderr
+
+
 def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     made = _keys(tmp_path, "create", "night run", "--tenant", "clinic", "--scope", "jobs",
                  "--scope", "live")  # fmt: skip
@@ -72,6 +86,7 @@ def test_programs_get_json(tmp_path: Path) -> None:
     assert made["schema"] == "earmark.key/1"
     key = made["key"]
     check_token(key.pop("token"))
+    assert len(key.pop("secret")) == 43
     assert key["scopes"] == ["jobs"]
     assert (key["tenant"], key["name"], key["revoked_at"]) == ("default", "a [red]name", None)
     assert _json(tmp_path, "list") == {"schema": "earmark.keys/1", "keys": [key]}

@@ -11,14 +11,23 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import sqlalchemy as sa
 
 from earmark.diarization import Diarization, one_voice
-from earmark.errors import Conflict, ConsentRequired, Gone, StorageUnavailable, TooLittleSpeech
+from earmark.errors import (
+    Conflict,
+    ConsentRequired,
+    EarmarkError,
+    Gone,
+    Kind,
+    StorageUnavailable,
+    TooLittleSpeech,
+)
 from earmark.service._call_sound import Leg, write_wav
 from earmark.service._calls import Call
 from earmark.service._conclusion import Concluded, NotYet, caller_of
@@ -103,14 +112,18 @@ class SpeakerSearch:
         Raises `TooLittleSpeech` when the call is over and too short, `NotFound` when its sound is
         not kept any more, and what `write_wav` raises.
         """
-        call, findings = self._call(job), SearchFindings.of(job)
-        if job.findings is None:
-            self._note(job, findings)
-        sound_s, over = _heard(call, job)
-        if sound_s < findings.look_at_s and not over:
-            return self._not_yet(call)
-        if sound_s < IDENTIFICATION_S:
-            raise self._give_up(job, replace(findings, net_speech_s=0.0), sound_s)
+        with self._telling_of_failure(job):
+            call, findings = self._call(job), SearchFindings.of(job)
+            if job.findings is None:
+                self._note(job, findings)
+            sound_s, over = _heard(call, job)
+            if sound_s < findings.look_at_s and not over:
+                return self._not_yet(call)
+            if sound_s < IDENTIFICATION_S:
+                raise _too_little(job, sound_s)
+            return self._file(job, call)
+
+    def _file(self, job: Job, call: Call) -> BinaryIO:
         settings = self._store.settings
         try:
             file = tempfile.TemporaryFile(dir=settings.data_dir)  # noqa: SIM115 - handed out
@@ -133,6 +146,10 @@ class SpeakerSearch:
         Raises `TooLittleSpeech` when the call is over and nobody spoke enough, `NotFound` when the
         domain is no more, and what searching raises.
         """
+        with self._telling_of_failure(job):
+            return self._conclude(job, diarization)
+
+    def _conclude(self, job: Job, diarization: Diarization) -> Concluded | NotYet:
         findings, voiceprint = SearchFindings.of(job), _voice(diarization)
         net_speech_s = 0.0 if voiceprint is None else voiceprint.net_speech_s
         findings = replace(findings, net_speech_s=net_speech_s)
@@ -150,7 +167,7 @@ class SpeakerSearch:
         elif not over:
             return self._wait(job, findings, diarization.duration, *told)
         elif findings.matches is None:
-            raise self._give_up(job, findings, net_speech_s)
+            raise _too_little(job, net_speech_s)
         else:
             findings = replace(findings, voiceprint=False)
             self._note(job, findings, *told, "search.no_voiceprint")
@@ -259,20 +276,17 @@ class SpeakerSearch:
         idle_at = call.heard_at + self._store.settings.call_idle_s
         return NotYet(heard=call.pieces, until_s=min(idle_at, time.time() + _LATEST_S))
 
-    def _give_up(self, job: Job, findings: SearchFindings, speech_s: float) -> TooLittleSpeech:
-        """Note that nothing came of a task; what says so."""
-        self._note(
-            job,
-            replace(findings, voiceprint=False),
-            "search.unidentified",
-            "search.no_voiceprint",
-        )
-        return TooLittleSpeech(
-            f"The call is over, and the {_leg(job).value} spoke for {speech_s:.1f} s at most:"
-            f" {IDENTIFICATION_S:.0f} s are needed to find out who it is.",
-            net_speech_s=speech_s,
-            needed_s=IDENTIFICATION_S,
-        )
+    @contextmanager
+    def _telling_of_failure(self, job: Job) -> Iterator[None]:
+        """Note what is to be told when a task fails here; what may go well later is no failure."""
+        try:
+            yield
+        except EarmarkError as error:
+            if error.kind not in (Kind.UNAVAILABLE, Kind.EXHAUSTED):
+                findings = replace(SearchFindings.of(job), voiceprint=False)
+                unidentified = ["search.unidentified"] if findings.matches is None else []
+                self._note(job, findings, *unidentified, "search.no_voiceprint")
+            raise
 
     def _sealed(self, job: Job, voiceprint: Voiceprint) -> dict[str, Any]:
         """The row of the voiceprint that is kept."""
@@ -362,6 +376,15 @@ def _heard(call: Call, job: Job) -> tuple[float, bool]:
     """Seconds of sound that can be listened to, and whether there will be no more."""
     sound_s = call.sound_s[_leg(job)]
     return min(sound_s, _LONGEST_S), call.ended_at is not None or sound_s >= _LONGEST_S
+
+
+def _too_little(job: Job, speech_s: float) -> TooLittleSpeech:
+    return TooLittleSpeech(
+        f"The call is over, and the {_leg(job).value} spoke for {speech_s:.1f} s at most:"
+        f" {IDENTIFICATION_S:.0f} s are needed to find out who it is.",
+        net_speech_s=speech_s,
+        needed_s=IDENTIFICATION_S,
+    )
 
 
 def _voice(diarization: Diarization) -> Voiceprint | None:
