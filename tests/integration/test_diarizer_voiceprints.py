@@ -145,6 +145,18 @@ def test_two_people_are_not_one_voice(
     assert loudest.cosine(one_voice(alone)[1]) > 0.7
 
 
+def test_two_people_whom_the_analysis_takes_for_one_are_not_one_voice(
+    engine: Diarizer, people: People
+) -> None:
+    result = engine.diarize(
+        talk(people, ("carlo", 6.0), ("ira", 6.0)), speakers=1, voiceprints=True
+    )
+    again = Diarization.from_json(result.to_json())
+    for each in (result, again):
+        with pytest.raises(SeveralSpeakers, match="sound like different voices"):
+            one_voice(each)
+
+
 def test_a_call_is_not_one_voice(sample: Diarization) -> None:
     with pytest.raises(SeveralSpeakers, match="of one person alone"):
         one_voice(sample)

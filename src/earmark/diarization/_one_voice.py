@@ -9,7 +9,8 @@ from earmark.voiceprints import Voiceprint, require_model
 __all__ = ["one_voice"]
 
 _SAME_VOICE = 0.6  # cosine from which two speakers of a recording are one person after all
-_SLIP_S = 1.0  # somebody else's speech that is no reason to refuse a recording ...
+_TWO_VOICES = 0.4  # consistency below which one speaker is two people
+_SLIP_S = 1.5  # somebody else's speech that is no reason to refuse a recording ...
 _SLIP_SHARE = 0.1  # ... or this share of all speech
 
 
@@ -35,17 +36,27 @@ def one_voice(
         for speaker, each in prints.items()
         if speaker == first or main.cosine(each) >= _SAME_VOICE
     ]
-    total = sum(talk.values())
-    others = sum(seconds for speaker, seconds in talk.items() if speaker not in same)
-    if refuse_others and others > max(_SLIP_S, _SLIP_SHARE * total):
-        raise SeveralSpeakers(
-            f"More than one person speaks: {others:.1f} s of {total:.1f} s of speech are somebody"
-            " else's; send a recording of one person alone."
-        )
+    if refuse_others:
+        _require_one(main, sum(talk.values()), sum(talk[speaker] for speaker in same))
     voiceprint = Voiceprint.mean(prints[speaker] for speaker in same)
     if voiceprint.net_speech_s < needed_s:
         raise _too_little(voiceprint.net_speech_s, needed_s)
     return first, voiceprint
+
+
+def _require_one(main: Voiceprint, total_s: float, own_s: float) -> None:
+    """Raise `SeveralSpeakers` when ``main`` is of two voices, or others have too much to say."""
+    others_s = total_s - own_s
+    if others_s > max(_SLIP_S, _SLIP_SHARE * total_s):
+        raise SeveralSpeakers(
+            f"More than one person speaks: {others_s:.1f} s of {total_s:.1f} s of speech are"
+            " somebody else's; send a recording of one person alone."
+        )
+    if main.consistency is not None and main.consistency < _TWO_VOICES:
+        raise SeveralSpeakers(
+            "More than one person speaks: parts of the speech sound like different voices; send a"
+            " recording of one person alone."
+        )
 
 
 def _too_little(net_speech_s: float, needed_s: float) -> TooLittleSpeech:

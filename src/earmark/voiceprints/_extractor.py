@@ -36,7 +36,7 @@ Float = NDArray[np.float32]
 _WEIGHTS = {"campplus": 0.7, "wespeaker": 0.3}
 
 _WINDOW_S = 5.0  # longer ones take more memory and are no better
-_PART_S = 2.0  # of which each has an embedding of its own, to see whether they agree
+_PART_S = 2.0  # parts of this length or more have embeddings of their own, to see if they agree
 _SHORTEST_S = 0.1  # shorter stretches are left out
 _TICKS = 100  # feature frames per second
 _UNDER_WAY = 8  # windows that may wait for a thread
@@ -189,7 +189,7 @@ class VoiceprintExtractor:
         """Run the networks over the pieces of a window."""
         features = np.concatenate([self._features(piece) for piece in pieces])
         seconds = len(features) / _TICKS
-        count = max(1, round(seconds / _PART_S))
+        count = max(1, int(seconds / _PART_S))
         parts = []
         for network in self._networks:
             frames = network.frame_map(features)
@@ -203,14 +203,19 @@ class VoiceprintExtractor:
         parts = [_joined([each.parts[i] for each in heard]) for i in range(len(self._networks))]
         whole = self._vectors([_total(each) for each in parts])[0]
         net_s = round(sum(each.seconds for each in heard), 3)
+        consistency = _consistency(self._vectors(parts))
         speech = Speech(
             net_s=net_s,
             snr_db=_snr_db(np.concatenate([each.power for each in heard])),
-            consistency=_consistency(self._vectors(parts)),
+            consistency=consistency,
             overlap=overlap,
         )
         return Voiceprint(
-            vector=whole, model=DEFAULT_MODEL, net_speech_s=net_s, quality=speech.quality
+            vector=whole,
+            model=DEFAULT_MODEL,
+            net_speech_s=net_s,
+            quality=speech.quality,
+            consistency=round(consistency, 3),
         )
 
     def _vectors(self, sums: list[Sums]) -> Float:

@@ -32,8 +32,10 @@ class Voiceprint:
     ``vector`` is float32 [dim], read-only; a vector of another length is scaled to length 1 here,
     once. ``model`` is the model's id: voiceprints of different models are never compared.
     ``net_speech_s`` is how many seconds of speech it was computed from, ``quality`` how far it can
-    be trusted, if that is known. The vector stays out of the ``repr``, because a voiceprint is
-    biometric data and reprs end up in logs.
+    be trusted, if that is known. ``consistency`` is how alike the least alike parts of that speech
+    are (a cosine), which tells one voice from two; it is known only to who has made the voiceprint,
+    and does not count when two are compared by value. The vector stays out of the ``repr``, because
+    a voiceprint is biometric data and reprs end up in logs.
 
     Raises `InvalidInput` when the vector is empty, not one-dimensional, not finite or zero, and
     for a quality that is none.
@@ -43,6 +45,7 @@ class Voiceprint:
     model: str
     net_speech_s: float
     quality: Quality | None = None
+    consistency: float | None = None
 
     def __post_init__(self) -> None:
         exact = np.asarray(self.vector, dtype=np.float64)
@@ -70,6 +73,8 @@ class Voiceprint:
         object.__setattr__(self, "net_speech_s", float(self.net_speech_s))
         if self.quality is not None:
             object.__setattr__(self, "quality", Quality(self.quality))
+        if self.consistency is not None:
+            object.__setattr__(self, "consistency", float(self.consistency))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Voiceprint):

@@ -49,6 +49,7 @@ def json_document(
                 "vector": base64.b64encode(each.vector.astype("<f4").tobytes()).decode(),
                 "net_speech": round(each.net_speech_s, 3),
                 "quality": each.quality,
+                "consistency": each.consistency,
             }
             for name, each in result.voiceprints.items()
         }
@@ -114,6 +115,7 @@ def parse_json_document(text: str | bytes) -> dict[str, Any]:
                     model=each["model"],
                     net_speech_s=each["net_speech"],
                     quality=each["quality"],
+                    consistency=each.get("consistency"),
                 )
                 for name, each in document.get("voiceprints", {}).items()
             },
