@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from callers import new_caller
-from earmark.errors import Conflict, InvalidOption, NotFound
+from earmark.errors import Conflict, Gone, InvalidOption, NotFound
 from earmark.service import Caller, Gallery, Idempotency, NewConsent, Scope, Service, Speaker
 from earmark.settings import Settings
 from earmark.storage import Database, samples, voiceprints
@@ -188,3 +189,31 @@ def test_splits_that_make_no_sense_are_refused(
     with pytest.raises(NotFound, match="of this speaker"):
         service.speakers.split(caller, one.id, [theirs.id], name="Another")
     assert service.speakers.list(caller, gallery.id).total == 2
+
+
+def test_rivals_split_once_and_leave_no_data_keys(
+    service: Service, caller: Caller, gallery: Gallery
+) -> None:
+    one = _speaker(service, caller, gallery, 1, 2)
+    first, _ = service.speakers.voiceprints(caller, one.id)
+    together = threading.Barrier(4)
+    outcomes: list[str] = []
+
+    def split() -> None:
+        together.wait()
+        try:
+            made = service.speakers.split(caller, one.id, [first.id], name="Another")
+        except (Conflict, Gone, InvalidOption, NotFound):
+            outcomes.append("")
+        else:
+            outcomes.append(made.id)
+
+    threads = [threading.Thread(target=split) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 4
+    (new,) = filter(None, outcomes)
+    assert service.speakers.open_voiceprints(caller, new) == (a_voice(1),)
+    assert service.store.vault.status().data_keys == 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from earmark.errors import Conflict, InvalidOption, NotFound
+from earmark.errors import Conflict, Gone, InvalidOption, NotFound
 from earmark.service._consents import touch_speaker
 from earmark.service._idempotency import done_before, earlier
 from earmark.service._model import Caller, Idempotency, Scope
@@ -112,6 +112,25 @@ class SpeakerMerging(SpeakerPart):
             samples = [
                 row for row in sample_rows.of_speakers(connection, [speaker_id]) if row["id"] in ids
             ]
+        try:
+            made = self._make_split(caller, speaker_id, new_id, name, chosen, samples, idempotency)
+        except (Conflict, Gone, NotFound):  # certainly not made; what was sealed is not to stay
+            self._store.vault.forget(new_id)
+            raise
+        self._store.blobs.delete(*(row["blob"] for row in samples if row["blob"] is not None))
+        return made
+
+    def _make_split(
+        self,
+        caller: Caller,
+        speaker_id: str,
+        new_id: str,
+        name: str,
+        chosen: Sequence[sa.RowMapping],
+        samples: Sequence[sa.RowMapping],
+        idempotency: Idempotency | None,
+    ) -> Speaker:
+        """Seal what is moved for its new owner, then move it."""
         prints = [
             (row, self._resealed(speaker_id, new_id, row["sealed"], VOICEPRINT)) for row in chosen
         ]
@@ -120,8 +139,8 @@ class SpeakerMerging(SpeakerPart):
             speaker = found_speaker(connection, caller, speaker_id, lock=True)
             known = earlier(connection, caller.tenant_id, idempotency, new_id)
             if known is not None:
-                return found_speaker(connection, caller, known)
-            self._make_split(connection, speaker, new_id, name)
+                raise Conflict("The same request is being answered: send it again in a moment.")
+            _copy(connection, speaker, new_id, name)
             for row, sealed in prints:
                 values = {"speaker_id": new_id, "sealed": sealed}
                 same = {"speaker_id": speaker_id, "sealed": row["sealed"]}
@@ -132,18 +151,11 @@ class SpeakerMerging(SpeakerPart):
                     )
             for row, blob in moved:
                 sample_rows.update(connection, row["id"], {"speaker_id": new_id, "blob": blob})
-            gallery_rows.touch(
-                connection,
-                speaker.gallery_id,
-                {speaker_id, speaker.merged_into or speaker_id, new_id},
-            )
-            moved_ids = [row["id"] for row in chosen]
-            self._note(
-                connection, caller, "speaker.split", speaker_id, to=new_id, voiceprints=moved_ids
-            )
-            made = found_speaker(connection, caller, new_id)
-        self._store.blobs.delete(*(row["blob"] for row in samples if row["blob"] is not None))
-        return made
+            changed = {speaker_id, speaker.merged_into or speaker_id, new_id}
+            gallery_rows.touch(connection, speaker.gallery_id, changed)
+            ids = [row["id"] for row in chosen]
+            self._note(connection, caller, "speaker.split", speaker_id, to=new_id, voiceprints=ids)
+            return found_speaker(connection, caller, new_id)
 
     def _resealed(self, owner: str, new_owner: str, sealed: bytes, purpose: str) -> bytes:
         data = self._store.vault.open(owner, sealed, purpose=purpose)
@@ -158,19 +170,18 @@ class SpeakerMerging(SpeakerPart):
         self._store.blobs.put(blob, sealed)
         return blob
 
-    def _make_split(
-        self, connection: sa.Connection, speaker: Speaker, new_id: str, name: str
-    ) -> None:
-        """Add the new speaker, with copies of the consents."""
-        now = time.time()
-        row = rows.fetch(connection, speaker.id)
-        assert row is not None
-        changed: dict[str, Any] = {"id": new_id, "key": None, "name": name, "details": {}}
-        changed |= {"split_from": speaker.id, "merged_into": None}
-        rows.insert(connection, {**row, **changed, "created_at": now, "updated_at": now})
-        for consent in consent_rows.of_speakers(connection, [speaker.id]):
-            copy = {"id": str(uuid.uuid4()), "speaker_id": new_id}
-            consent_rows.insert(connection, {**consent, **copy})
+
+def _copy(connection: sa.Connection, speaker: Speaker, new_id: str, name: str) -> None:
+    """Add a new speaker, split from this one, with copies of their consents."""
+    now = time.time()
+    row = rows.fetch(connection, speaker.id)
+    assert row is not None
+    changed: dict[str, Any] = {"id": new_id, "key": None, "name": name, "details": {}}
+    changed |= {"split_from": speaker.id, "merged_into": None}
+    rows.insert(connection, {**row, **changed, "created_at": now, "updated_at": now})
+    for consent in consent_rows.of_speakers(connection, [speaker.id]):
+        copy = {"id": str(uuid.uuid4()), "speaker_id": new_id}
+        consent_rows.insert(connection, {**consent, **copy})
 
 
 def _check_merge(speaker: Speaker, into: Speaker, family: Sequence[sa.RowMapping]) -> None:
