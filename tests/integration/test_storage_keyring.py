@@ -128,6 +128,28 @@ def test_a_wrong_master_key_says_what_to_do(settings: Settings) -> None:
         assert keyring.keys(["june"]) == {"june": key}
 
 
+def test_a_keyring_without_keys_takes_another_master_key_and_then_no_other(
+    settings: Settings,
+) -> None:
+    with closing(opened(settings)) as keyring:
+        first = keyring.id
+        (settings.data_dir / "master.key").unlink()
+        with closing(opened(settings)) as again:  # with a file that was made anew
+            assert again.id == first
+            again.make("june", allowed)
+        other = settings.model_copy(update=_master(generate_master_key()))
+        with pytest.raises(KeyringError, match="another master key"):
+            opened(other)
+
+
+def test_no_data_key_is_made_under_a_master_key_that_others_lack(settings: Settings) -> None:
+    one, two = (settings.model_copy(update=_master(generate_master_key())) for _ in range(2))
+    with closing(opened(one)) as early, closing(opened(two)) as late:
+        late.make("june", allowed)
+        with pytest.raises(KeyringError, match="another master key"):
+            early.make("carla", allowed)
+
+
 def test_a_rotated_master_key_is_not_needed_any_more(
     settings: Settings, database: Database
 ) -> None:

@@ -116,7 +116,9 @@ class GalleryIndexes:
                 ends[speaker] = min(end for _, end, _ in theirs)
                 yield speaker, [voiceprint for _, _, voiceprint in theirs]
 
-        index.load(speakers())
+        remaining = speakers()
+        while batch := list(islice(remaining, _AT_ONCE)):  # so that not all is in memory twice
+            index.load(batch)
         return index, ends
 
     def _read_again(

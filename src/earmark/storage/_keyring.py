@@ -31,7 +31,7 @@ _SETTING = "EARMARK_KEYRING_URL"
 _KEY_BYTES = 32
 _AT_ONCE = 5000
 _LOCK = 0x6B657972696E67  # "keyring": the number of the advisory lock
-_CHECK = "check"
+_CHECK = "check"  # what tells whether a master key is the right one
 
 # A deleted key is overwritten, and is in no journal that stays.
 _PRAGMAS = ("journal_mode=DELETE", "synchronous=EXTRA", "secure_delete=ON")
@@ -107,6 +107,7 @@ class Keyring:
             allowed()
             # Under the lock, so that no key is wrapped by a master key that was rotated away.
             self._masters.reload()
+            self._confirm(connection)
             key = os.urandom(_KEY_BYTES)
             master, wrapped = self._masters.wrap(owner, key)
             row = {"owner": owner, "master": master, "wrapped": wrapped, "created_at": time.time()}
@@ -176,7 +177,7 @@ class Keyring:
     def empty(self) -> bool:
         """Whether it holds no data key."""
         with self._reading() as connection:
-            return connection.scalar(sa.select(_data_keys.c.owner).limit(1)) is None
+            return not _any_key(connection)
 
     def close(self) -> None:
         self._database.close()
@@ -189,9 +190,24 @@ class Keyring:
             _metadata.create_all(connection)
             mine = _settle(connection, "id", str(uuid.uuid4()))
             check = _settle(connection, _CHECK, self._check_value(mine))
-        master, _, text = check.partition(" ")
-        self._masters.unwrap(_CHECK, master, bytes.fromhex(text))
+            if not _any_key(connection) and check.partition(" ")[0] not in self._masters.ids:
+                self._set_check(connection, mine)  # there is nothing that the other one opens
+            self._confirm(connection)
         return mine
+
+    def _confirm(self, connection: sa.Connection) -> None:
+        """Raise `KeyringError` unless the master keys here are those of this keyring."""
+        query = sa.select(_about.c.value).where(_about.c.name == _CHECK)
+        master, _, wrapped = str(connection.execute(query).scalar_one()).partition(" ")
+        self._masters.unwrap(_CHECK, master, bytes.fromhex(wrapped))
+
+    def _check_value(self, text: str) -> str:
+        master, wrapped = self._masters.wrap(_CHECK, text.encode())
+        return f"{master} {wrapped.hex()}"
+
+    def _set_check(self, connection: sa.Connection, text: str) -> None:
+        value = self._check_value(text)
+        connection.execute(_about.update().filter_by(name=_CHECK).values(value=value))
 
     def _rotate_some(self) -> int:
         """Encrypt some data keys with the first master key; none left: the check as well."""
@@ -200,8 +216,7 @@ class Keyring:
             others = query.where(_data_keys.c.master != self._masters.ids[0]).limit(_AT_ONCE)
             rows = connection.execute(others).all()
             if not rows:
-                value = self._check_value(self.id)
-                connection.execute(_about.update().filter_by(name=_CHECK).values(value=value))
+                self._set_check(connection, self.id)
                 return 0
             changed = []
             for owner, old, wrapped in rows:
@@ -211,11 +226,6 @@ class Keyring:
             update = update.values(master=sa.bindparam("by"), wrapped=sa.bindparam("as"))
             connection.execute(update, changed)
             return len(changed)
-
-    def _check_value(self, text: str) -> str:
-        """What tells whether a master key is the right one, also of a keyring without data keys."""
-        master, wrapped = self._masters.wrap(_CHECK, text.encode())
-        return f"{master} {wrapped.hex()}"
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -236,6 +246,10 @@ class Keyring:
             yield
         except StorageUnavailable as error:
             raise KeyringError(f"The keyring in {self.place} cannot be used. {error}") from error
+
+
+def _any_key(connection: sa.Connection) -> bool:
+    return connection.scalar(sa.select(_data_keys.c.owner).limit(1)) is not None
 
 
 def _settle(connection: sa.Connection, name: str, value: str) -> str:

@@ -82,8 +82,8 @@ class MasterKeys:
         if key_id not in self._ciphers:
             raise KeyringError(
                 f"The keyring's data keys are encrypted with another master key ({key_id}) than"
-                f" {self.place} holds ({', '.join(self.ids)}): put that one back, or add it after"
-                " a comma."
+                f" {self.place} holds ({', '.join(self.ids)}): put that one back, and give"
+                f" every process the same {_SETTING}."
             )
         try:
             return self._ciphers[key_id].decrypt(wrapped[:_NONCE], wrapped[_NONCE:], owner.encode())
