@@ -50,7 +50,7 @@ def test_every_answer_is_one_that_is_described(server: Server, tmp_path: Path) -
             *("--checks", ",".join(CHECKS)),
             *("--exclude-operation-id", "revoke_key"),  # it would be its own
             *("--exclude-operation-id", "follow_job"),  # ends when the job does
-            *("--max-examples", "20", "--seed", "1", "--generation-database", "none"),
+            *("--max-examples", "8", "--seed", "1", "--generation-database", "none"),
             *("--warnings", "off", "--no-color"),
         ],
         cwd=tmp_path,
