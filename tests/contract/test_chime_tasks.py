@@ -161,6 +161,9 @@ def test_a_profile_is_enrolled_from_the_task(acme: ChimeServer, june: dict[str, 
         SpeakerSearchTaskId=june["task"]["SpeakerSearchTaskId"]
     )
     assert once_more["VoiceProfile"]["VoiceProfileId"] == profile["VoiceProfileId"]
+    arn, tags = profile["VoiceProfileArn"], [{"Key": "desk", "Value": "1"}]
+    acme.client.tag_resource(ResourceARN=arn, Tags=tags)
+    assert acme.client.list_tags_for_resource(ResourceARN=arn)["Tags"] == tags
     listed = acme.client.list_voice_profiles(VoiceProfileDomainId=june["domain"])["VoiceProfiles"]
     assert [each["VoiceProfileId"] for each in listed] == [profile["VoiceProfileId"]]
     with acme.http() as http:

@@ -23,6 +23,7 @@ __all__ = ["connector", "details", "domain", "page", "profile", "search_details"
 
 T = TypeVar("T")
 
+_SOMEWHERE = "us-east-1"
 _STATUS = {
     JobState.RUNNING: "IN_PROGRESS",
     JobState.FAILED: "FAILED",
@@ -51,7 +52,7 @@ def connector(found: VoiceConnector) -> dict[str, Any]:
 
 def domain(found: Gallery) -> dict[str, Any]:
     arn = arn_of(
-        Resource.DOMAIN, found.id, tenant_id=found.tenant_id, region=found.details["region"]
+        Resource.DOMAIN, found.id, tenant_id=found.tenant_id, region=_region(found.details)
     )
     return {
         "VoiceProfileDomainId": found.id,
@@ -65,13 +66,13 @@ def domain(found: Gallery) -> dict[str, Any]:
 
 def details(found: Gallery) -> dict[str, Any]:
     """A domain by itself says more than one in a list."""
-    encryption = {"KmsKeyArn": found.details["kms_key_arn"]}
+    encryption = {"KmsKeyArn": found.details.get("kms_key_arn", "")}
     return {**domain(found), "ServerSideEncryptionConfiguration": encryption}
 
 
 def profile(found: Speaker) -> dict[str, Any]:
     arn = arn_of(
-        Resource.PROFILE, found.id, tenant_id=found.tenant_id, region=found.details["region"]
+        Resource.PROFILE, found.id, tenant_id=found.tenant_id, region=_region(found.details)
     )
     return {
         "VoiceProfileId": found.id,
@@ -119,6 +120,11 @@ def search_details(matches: Sequence[Match] | None, voiceprint: bool | None) -> 
         word = "Success" if voiceprint else "Failure"
         found["VoiceprintGenerationStatus"] = f"VoiceprintGeneration{word}"
     return found
+
+
+def _region(shown: Mapping[str, Any]) -> str:
+    """Where it was made; what the native API has made or changed may not say."""
+    return str(shown.get("region", _SOMEWHERE))
 
 
 def _status(job: Job, findings: SearchFindings) -> str:

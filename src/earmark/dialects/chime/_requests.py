@@ -79,8 +79,8 @@ class UpdateVoiceConnector(_Body):
 class CreateVoiceConnector(UpdateVoiceConnector, _Tagged):
     """A new connector."""
 
-    aws_region: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    integration_type: Annotated[str, Field(max_length=64)] | None = None
+    aws_region: Annotated[str, Field(pattern="^[a-z0-9-]{1,64}$")] | None = None
+    integration_type: Annotated[str, Field(pattern="^[A-Z_]{1,64}$")] | None = None
     network_type: Literal["IPV4_ONLY", "DUAL_STACK"] = "IPV4_ONLY"
 
 

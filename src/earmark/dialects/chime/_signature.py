@@ -32,6 +32,7 @@ _FIELDS = re.compile(
     r"Credential=(?P<credential>[^,\s]+),\s*SignedHeaders=(?P<headers>[^,\s]+),\s*"
     r"Signature=(?P<signature>[0-9a-f]{64})"
 )
+_REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
 _UNRESERVED = "-_.~"
 
 
@@ -82,7 +83,8 @@ class Signature:
                 "This server gives out no session tokens: sign with a key's id and secret alone."
             )
         scope = found["credential"].split("/")
-        if len(scope) != 5 or scope[3:] != [SIGNING_NAME, _TERMINATOR]:
+        known = len(scope) == 5 and scope[3:] == [SIGNING_NAME, _TERMINATOR]
+        if not known or not _REGION.fullmatch(scope[2]):
             raise Unauthenticated(
                 f"The credential scope {found['credential'][:200]!r} is not one of the service"
                 f" {SIGNING_NAME!r}."
