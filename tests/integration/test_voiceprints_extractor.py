@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -149,6 +150,26 @@ def test_no_more_is_read_than_is_needed(extractor: VoiceprintExtractor, people: 
     audio = Sound(sound_of(people, "june", 10.0), block=1600)
     extractor.extract(audio, {"A": spans((0, 2)), "B": spans((1, 4))})
     assert audio.delivered < 4 * 16000
+
+
+def test_a_day_takes_no_more_memory_than_a_minute(
+    extractor: VoiceprintExtractor, people: People
+) -> None:
+    class Day(Sound):
+        def __iter__(self) -> Iterator[Float]:
+            for _ in range(24 * 3600 // 10):
+                yield self._sound
+
+    ten_seconds = sound_of(people, "june", 10.0)
+    every_hour = spans(*((3600.0 * hour, 3600.0 * hour + 1) for hour in range(24)))
+    tracemalloc.start()
+    try:
+        found = extractor.extract(Day(ten_seconds), {"A": every_hour})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert only(found).net_speech_s > 23
+    assert peak < 20e6
 
 
 def test_what_is_not_there_makes_no_voiceprint(

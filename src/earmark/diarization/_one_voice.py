@@ -9,7 +9,7 @@ from earmark.voiceprints import Voiceprint, require_model
 __all__ = ["one_voice"]
 
 _SAME_VOICE = 0.6  # cosine from which two speakers of a recording are one person after all
-_TWO_VOICES = 0.4  # consistency below which one speaker is two people
+_TWO_VOICES = 0.42  # consistency below which one speaker is two people
 _SLIP_S = 1.5  # somebody else's speech that is no reason to refuse a recording ...
 _SLIP_SHARE = 0.1  # ... or this share of all speech
 
