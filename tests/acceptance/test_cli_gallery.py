@@ -79,6 +79,21 @@ def test_a_person_enrolled_once_is_found_and_a_stranger_is_unknown(run: Run) -> 
     assert document["speakers"][1]["match"] is None
 
 
+def test_who_is_enrolled_is_listed_exported_and_erased(run: Run) -> None:
+    assert run("enroll", "Carlo", "carlo.wav", "-g", "kept", "--consent", "Yes.").returncode == 0
+    assert run("gallery", "list", "-g", "kept").stdout.startswith("Carlo (until 20")
+    exported = json.loads(run("gallery", "export", "Carlo", "-g", "kept").stdout)
+    assert [each["text"] for each in exported["consents"]] == ["Yes."]
+    renewed = run("gallery", "reembed", "-g", "kept")
+    assert (renewed.returncode, renewed.stdout[:14]) == (0, "0 voiceprints ")
+    receipt = json.loads(run("gallery", "erase", "Carlo", "-g", "kept").stdout)
+    assert receipt["signature"]
+    assert run("gallery", "list", "-g", "kept").stdout == ""
+    again = run("gallery", "erase", "Carlo", "-g", "kept")
+    assert again.returncode == 1
+    assert "Carlo" in again.stderr
+
+
 def test_nobody_is_enrolled_without_consent(run: Run) -> None:
     refused = run("enroll", "Carlo", "carlo.wav", "-g", "others")
     assert refused.returncode == 1

@@ -66,7 +66,7 @@ def test_the_options_are_those_of_the_program_in_its_words(name: str) -> None:
     assert said == _options(_command(name))
 
 
-@pytest.mark.parametrize("group", ["keys", "keyring"])
+@pytest.mark.parametrize("group", ["keys", "keyring", "gallery"])
 def test_the_commands_of_a_group_are_those_of_the_program_in_its_words(group: str) -> None:
     known = _command(group).commands
     commands, options = _tables(f"earmark {group}")
@@ -79,7 +79,8 @@ def test_the_commands_of_a_group_are_those_of_the_program_in_its_words(group: st
     said: dict[str, dict[str, str]] = {name: {} for name in known}
     for option, of, text in options:
         for name in re.findall(r"`(\w+)`", of):
-            said[name][option.strip("`").split()[0]] = text
+            for flag in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", option):
+                said[name][flag] = text
     assert said == {name: _options(command) for name, command in known.items()}
 
 

@@ -44,6 +44,10 @@ COMMANDS = {
         module="earmark.cli._identify",
         help="Find out who of a gallery speaks in a recording, and who is unknown.",
     ),
+    "gallery": Subcommand(
+        module="earmark.cli._gallery",
+        help="Who is enrolled in a gallery on this machine: list, export and erase them.",
+    ),
     "verify": Subcommand(
         module="earmark.cli._verify", help="Say whether the same person speaks in two recordings."
     ),

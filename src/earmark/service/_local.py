@@ -8,12 +8,13 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from earmark.errors import AudioNotFound, InvalidOption, NotFound
 from earmark.service._identification import Identification, identify_speakers
 from earmark.service._model import Caller, IdentifyOptions, JobOptions, Media, Scope
 from earmark.service._people import Enrolled, Named, NewConsent, Receipt, Speaker
+from earmark.service._reembedding import Reembedded
 from earmark.service._service import Service
 from earmark.settings import Settings, get_settings
 
@@ -136,6 +137,14 @@ class LocalGallery:
     def erase(self, name: str) -> Receipt:
         """Erase a person for good; the signed receipt tells what was. Raises `NotFound`."""
         return self._service.speakers.erase(self._caller, self.speaker(name).id)
+
+    def export(self, name: str) -> dict[str, Any]:
+        """All that is held of a person, as JSON, voiceprints included. Raises `NotFound`."""
+        return self._service.speakers.export(self._caller, self.speaker(name).id)
+
+    def reembed(self) -> Reembedded:
+        """Make voiceprints of an earlier model again, from enrolment audio that was kept."""
+        return self._service.enrolment.reembed(self._caller, gallery_id=self._id)
 
     def close(self) -> None:
         """Let go of the storage and of the process that analyses."""
