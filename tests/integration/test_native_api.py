@@ -15,6 +15,7 @@ import pytest
 from earmark.dialects._http import MAX_JSON_BYTES
 from earmark.diarization import FORMATS, Diarization, SpeechActivity
 from earmark.service import Scope
+from earmark.voiceprints import DEFAULT_MODEL
 from server import Server, running
 from waiting import until
 
@@ -487,6 +488,7 @@ def test_the_limits_are_the_settings(http: httpx.Client) -> None:
     limits = http.get("/limits").json()
     assert limits["recording"]["max_bytes"] == 2_000_000
     assert "wav" in limits["recording"]["formats"]
+    assert (limits["people"]["model"], limits["people"]["consent"]) == (DEFAULT_MODEL, "strict")
     assert limits["result_formats"]["diarize"] == [*sorted(FORMATS, key=_order)]
 
 

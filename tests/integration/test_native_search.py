@@ -121,11 +121,14 @@ def test_what_somebody_was_enrolled_from_is_kept(
 
 
 def test_another_recording_finds_its_person_and_no_stranger(
-    http: httpx.Client, staff: dict[str, str], people: People
+    http: httpx.Client, staff: dict[str, str], people: People, server: Server
 ) -> None:
-    at = f"/galleries/{staff['gallery']}/search"
+    at = f"/api/v1/galleries/{staff['gallery']}/search"
+    key = server.new_key(scopes=[Scope.GALLERIES])
     for name, expected in (("june", "June"), ("carlo", "Carlo"), ("allison", None), ("ira", None)):
-        answer = http.post(at, files={"file": (f"{name}.wav", people.wav(name, 8, part=1))})
+        with server.client(key) as client:
+            sound = people.wav(name, 8, part=1)
+            answer = client.post(at, files={"file": (f"{name}.wav", sound)})
         assert answer.status_code == 200, answer.text
         found = answer.json()
         match = found["match"]

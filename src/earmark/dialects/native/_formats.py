@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -55,21 +56,32 @@ def _named(name: str) -> Callable[[bytes, bool], bytes]:
 
 
 def _with_names(document: bytes) -> Diarization:
-    """The turns of an identification, with the names of those who were recognised."""
+    """The turns of an identification, with the names of those who were recognised.
+
+    A name that two people have, or that looks like that of somebody unknown, is followed by the
+    speaker it stands for.
+    """
     found = json.loads(document)
-    names = {
-        each["speaker"]: each["match"]["label"]
-        for each in found["speakers"]
-        if each["match"] is not None and each["match"].get("label") is not None
-    }
     diarization = Diarization.from_json(json.dumps(found["diarization"]))
-    seen = {
-        speaker: name
-        for speaker, name in names.items()
-        if speaker in diarization.speakers
-        and any(each.isprintable() and not each.isspace() for each in name)
+    people = {
+        each["speaker"]: (each["match"]["label"], each["match"]["speaker_id"])
+        for each in found["speakers"]
+        if each["speaker"] in diarization.speakers
+        and each["match"] is not None
+        and _is_visible(each["match"]["label"] or "")
     }
-    return diarization.rename(seen)
+    bearers = Counter(name for name, _ in set(people.values()))
+    bearers.update(diarization.speakers)
+    return diarization.rename(
+        {
+            speaker: name if bearers[name] == 1 else f"{name} ({speaker})"
+            for speaker, (name, _) in people.items()
+        }
+    )
+
+
+def _is_visible(name: str) -> bool:
+    return any(each.isprintable() and not each.isspace() for each in name)
 
 
 def _speech(write: Callable[[SpeechActivity], str]) -> Callable[[bytes, bool], bytes]:

@@ -36,7 +36,7 @@ STATUS: Mapping[Kind, HTTPStatus] = {
 
 _TITLES: Mapping[int, str] = {
     401: "No valid key",
-    403: "Not allowed with this key",
+    403: "Not allowed",
     404: "Not found",
     405: "Not done here",
     406: "No such format",
