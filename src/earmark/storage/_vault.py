@@ -30,7 +30,7 @@ _VERSION = b"\x01"
 _NONCE = 12
 _HEAD = len(_VERSION) + _NONCE
 _ORPHAN_S = 3600.0  # younger keys may be about to get their row
-_NEWEST = 1000  # voiceprints that are looked at when the vault is opened
+_NEWEST = 1000  # speakers who are looked at when the vault is opened
 
 _log = logging.getLogger(__name__)
 
@@ -166,7 +166,6 @@ class Vault:
         with self._database.write() as connection:
             database_id = installation.settle(connection, "id", str(uuid.uuid4()))
             keyring_id = installation.noted(connection, "keyring")
-            sealed = _anything_sealed(connection)
         of = self._keyring.noted("database")
         if of == database_id and keyring_id == self._keyring.id:
             return None
@@ -175,7 +174,7 @@ class Vault:
                 f"The keyring in {self._keyring.place} belongs to another database: name this"
                 " one's in EARMARK_KEYRING_URL, or, if that is lost, run `earmark keyring adopt`."
             )
-        if keyring_id not in (None, self._keyring.id) and sealed:
+        if keyring_id not in (None, self._keyring.id) and self._seals_anything():
             return (
                 "The voiceprints of this database are encrypted with another keyring than the one"
                 f" in {self._keyring.place}: name the right one in EARMARK_KEYRING_URL, the same"
@@ -183,6 +182,16 @@ class Vault:
             )
         self._bind()
         return None
+
+    def _seals_anything(self) -> bool:
+        queries = (
+            sa.select(voiceprints.c.id),
+            sa.select(job_voiceprints.c.job_id),
+            sa.select(samples.c.id).where(samples.c.blob.is_not(None)),
+            sa.select(jobs.c.id).where(jobs.c.sealed_blob.is_not(None) | jobs.c.result_sealed),
+        )
+        with self._database.read() as connection:
+            return any(connection.execute(query.limit(1)).first() for query in queries)
 
     def _bind(self) -> None:
         with self._database.write() as connection:
@@ -213,10 +222,11 @@ class Vault:
             )
 
     def _lacking(self, newest: int | None) -> int:
-        """How many speakers have voiceprints, among the newest so many, and no data key."""
-        query = sa.select(voiceprints.c.speaker_id)
+        """How many speakers, of the newest so many, have voiceprints and no data key."""
+        enrolled = sa.exists().where(voiceprints.c.speaker_id == speakers.c.id)
+        query = sa.select(speakers.c.id).where(enrolled).order_by(speakers.c.created_at.desc())
         if newest is not None:
-            query = query.order_by(voiceprints.c.created_at.desc()).limit(newest)
+            query = query.limit(newest)
         with self._database.read() as connection:
             owners = set(connection.scalars(query))
         return len(owners - self._keyring.known(owners))
@@ -238,16 +248,6 @@ def _opened(key: bytes, owner: str, sealed: bytes, purpose: str) -> bytes:
             f"What was kept of {owner!r} does not fit its data key: the database or the keyring is"
             " damaged, restore it from a copy."
         ) from error
-
-
-def _anything_sealed(connection: sa.Connection) -> bool:
-    queries = (
-        sa.select(voiceprints.c.id),
-        sa.select(job_voiceprints.c.job_id),
-        sa.select(samples.c.id).where(samples.c.blob.is_not(None)),
-        sa.select(jobs.c.id).where(jobs.c.sealed_blob.is_not(None) | jobs.c.result_sealed),
-    )
-    return any(connection.execute(query.limit(1)).first() is not None for query in queries)
 
 
 def _known(connection: sa.Connection, owners: Iterable[str]) -> set[str]:
