@@ -40,7 +40,9 @@ class EnrolmentForm(VoiceForm):
         description="Without one nobody is enrolled, unless the server is told to; in a form, as"
         " JSON.",
     )
-    expires_at: Moment | None = Field(default=None, description="As of `POST …/speakers`.")
+    expires_at: Moment | None = Field(
+        default=None, description="When they are erased; by default as the server is set up."
+    )
 
 
 class EnrolmentRequest(EnrolmentForm, Voice):
