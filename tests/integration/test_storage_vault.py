@@ -17,7 +17,7 @@ from earmark.settings import Settings
 from earmark.storage import Database, Vault, jobs, migrate, tenants
 from earmark.storage._schema import galleries, speakers, voiceprints
 
-HOUR = 3600.0
+DAY = 86400.0
 
 
 @pytest.fixture(params=["file", "postgresql"])
@@ -212,7 +212,9 @@ def test_a_keyring_of_another_database_is_not_used(settings: Settings, tmp_path:
                         vault.sweep(time.time())
 
 
-def test_keys_of_nobody_are_swept_an_hour_later(vault: Vault, embedded: Database) -> None:
+def test_keys_whose_owner_has_been_gone_for_a_week_are_swept(
+    vault: Vault, embedded: Database
+) -> None:
     speaker_id = enrolled(embedded, vault)
     job_id, expired_id = str(uuid.uuid4()), str(uuid.uuid4())
     with embedded.write() as connection:
@@ -226,8 +228,29 @@ def test_keys_of_nobody_are_swept_an_hour_later(vault: Vault, embedded: Database
     for owner in (job_id, expired_id, "nobody"):
         vault.seal(owner, b"a voice", purpose="request")
     assert vault.status().unowned == 2
-    assert vault.sweep(time.time()) == 0
-    assert vault.sweep(time.time() + 2 * HOUR) == 2
+    now = time.time()
+    assert vault.sweep(now) == 0
+    assert vault.sweep(now + 30 * DAY) == 0  # they are found to be nobody's then
+    assert vault.sweep(now + 36 * DAY) == 0
+    assert vault.sweep(now + 37 * DAY) == 2
     status = vault.status()
     assert (status.data_keys, status.unowned, status.lacking) == (2, 0, 0)
     assert voiceprint_of(embedded, vault, speaker_id) == b"what a voice is like"
+
+
+def test_an_older_copy_of_the_database_that_is_tried_costs_nobody_their_key(
+    vault: Vault, embedded: Database, settings: Settings, tmp_path: Path
+) -> None:
+    now, copy = time.time(), tmp_path / "old.db"
+    enrolled(embedded, vault)
+    file = embedded.url.database or ""
+    with closing(sqlite3.connect(file)) as new, closing(sqlite3.connect(copy)) as old:
+        new.backup(old)
+    late = enrolled(embedded, vault)
+    older = Database(f"sqlite:///{copy}")
+    with closing(older), closing(Vault.unlock(settings, older)) as trial:
+        assert trial.sweep(now + 2 * DAY) == 0
+        assert trial.sweep(now + 5 * DAY) == 0
+    assert vault.sweep(now + 6 * DAY) == 0
+    assert voiceprint_of(embedded, vault, late) == b"what a voice is like"
+    assert vault.sweep(now + 30 * DAY) == 0

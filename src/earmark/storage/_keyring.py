@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -52,6 +52,7 @@ _data_keys = sa.Table(
     sa.Column("master", sa.String(16), nullable=False, index=True),  # id of the master key
     sa.Column("wrapped", sa.LargeBinary, nullable=False),  # the data key, encrypted with it
     sa.Column("created_at", sa.Double, nullable=False, index=True),
+    sa.Column("unowned_since", sa.Double),  # when its owner was found to be gone
 )
 
 
@@ -118,6 +119,8 @@ class Keyring:
     def delete(self, owners: Collection[str]) -> int:
         """Delete data keys for good: on the disk when this returns. How many there were."""
         deleted = 0
+        if not owners:
+            return deleted
         with self._writing() as connection:
             if not self._database.embedded:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
@@ -126,19 +129,27 @@ class Keyring:
                 deleted += gone.rowcount
         return deleted
 
-    def owners(self, before: float) -> Iterator[Sequence[str]]:
-        """Whose data keys were made before that time, in batches."""
+    def owners(self, before: float) -> Iterator[dict[str, float | None]]:
+        """Whose data keys were made before that time, and since when they are unowned, in parts."""
         last = ""
+        columns = (_data_keys.c.owner, _data_keys.c.unowned_since)
         while True:
-            query = sa.select(_data_keys.c.owner).where(
+            query = sa.select(*columns).where(
                 _data_keys.c.created_at < before, _data_keys.c.owner > last
             )
             with self._reading() as connection:
-                batch = connection.scalars(query.order_by(_data_keys.c.owner).limit(500)).all()
-            if not batch:
+                rows = connection.execute(query.order_by(_data_keys.c.owner).limit(500)).all()
+            if not rows:
                 return
-            yield batch
-            last = batch[-1]
+            yield {row.owner: row.unowned_since for row in rows}
+            last = rows[-1].owner
+
+    def mark(self, owners: Collection[str], unowned_since: float | None) -> None:
+        """Note since when these data keys have no owner any more; None: they have one."""
+        if owners:
+            with self._writing() as connection:
+                marked = _data_keys.update().where(_data_keys.c.owner.in_(owners))
+                connection.execute(marked.values(unowned_since=unowned_since))
 
     def masters(self) -> dict[str, int]:
         """How many data keys each master key encrypts, by its id; the first one encrypts new ones.

@@ -29,7 +29,8 @@ __all__ = ["KeyringStatus", "Vault"]
 _VERSION = b"\x01"
 _NONCE = 12
 _HEAD = len(_VERSION) + _NONCE
-_ORPHAN_S = 3600.0  # younger keys may be about to get their row
+_UNBORN_S = 3600.0  # younger keys may be about to get their row
+_UNOWNED_S = 7 * 86400.0
 _NEWEST = 1000  # speakers who are looked at when the vault is opened
 
 _log = logging.getLogger(__name__)
@@ -119,13 +120,23 @@ class Vault:
             self._keyring.delete(owners)
 
     def sweep(self, now: float) -> int:
-        """Delete data keys older than an hour whose owner is gone; how many."""
+        """Delete data keys whose owner has been gone for a week; how many.
+
+        An erasure does not wait for this: it is for keys whose owner never came to be. A week, in
+        which an older copy of the database may be tried beside the keyring without harm.
+        """
         self._check()
         swept = 0
-        for batch in self._keyring.owners(now - _ORPHAN_S):
+        for batch in self._keyring.owners(now - _UNBORN_S):
             with self._database.read() as connection:
                 known = _known(connection, batch)
-            swept += self._keyring.delete([owner for owner in batch if owner not in known])
+            owned_again = [owner for owner in known if batch[owner] is not None]
+            since = {owner: batch[owner] or now for owner in batch.keys() - known}
+            self._keyring.mark(owned_again, None)
+            self._keyring.mark([owner for owner in since if batch[owner] is None], now)
+            swept += self._keyring.delete(
+                [owner for owner, found_at in since.items() if found_at <= now - _UNOWNED_S]
+            )
         return swept
 
     def rotate(self) -> int:
@@ -144,7 +155,7 @@ class Vault:
         masters, unowned = self._keyring.masters(), 0
         for batch in self._keyring.owners(float("inf")):
             with self._database.read() as connection:
-                unowned += len(set(batch) - _known(connection, batch))
+                unowned += len(batch.keys() - _known(connection, batch))
         return KeyringStatus(
             place=self._keyring.place,
             data_keys=sum(masters.values()),
