@@ -41,11 +41,16 @@ def staff(client: earmark.Client, people: People) -> Gallery:
 
 
 def test_somebody_is_enrolled_and_found_and_a_stranger_is_not(
-    staff: Gallery, people: People
+    server: Server, staff: Gallery, people: People
 ) -> None:
     (june,) = staff.speakers()
     assert (june.name, june.document["details"]) == ("June", {"desk": "4"})
     assert [each["text"] for each in june.consents()] == [CONSENT]
+    (sample,) = june.samples()
+    with server.client() as http:
+        audio = http.get(f"/api/v1/speakers/{june.id}/samples/{sample['id']}/audio")
+    assert (sample["kept"], audio.status_code) == (False, 410)
+    assert audio.json()["code"] == "resource.gone"
     found = staff.search(people.wav("june", 6, part=1), alternatives=1)
     assert found["match"]["speaker_id"] == june.id
     assert june.refresh().document["matched_at"] is not None

@@ -412,6 +412,10 @@ def test_a_foreign_id_answers_as_an_unknown_one(server: Server, http: httpx.Clie
         ):
             refused = stranger.post("/search", json=body)
             assert refused.status_code == 404, refused.text
+        asked = {"url": "https://example.com/a.wav", "gallery_ids": [gallery]}
+        _refused(stranger.post("/identifications", json=asked), 404, "resource.not_found")
+        asked = {"url": "https://example.com/a.wav", "gallery_ids": [own], "speaker_ids": [speaker]}
+        _refused(stranger.post("/identifications", json=asked), 404, "resource.not_found")
         for path in ("/receipts", "/audit"):
             assert speaker not in stranger.get(path).text
     assert http.get(f"/speakers/{speaker}").json() == enrolled["speaker"]
