@@ -1,0 +1,317 @@
+"""Speaker search tasks on both databases, with voices that are made up."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from wave import open as open_wav
+
+import pytest
+
+from callers import new_caller
+from earmark.diarization import Diarization
+from earmark.errors import Conflict, ConsentRequired, Gone, NotFound, TooLittleSpeech
+from earmark.service import (
+    Call,
+    Caller,
+    Encoding,
+    Job,
+    JobKind,
+    JobState,
+    Leg,
+    Queue,
+    Scope,
+    SearchFindings,
+    Service,
+    SoundFormat,
+    Speaker,
+    Submission,
+)
+from earmark.service._conclusion import Concluded, NotYet
+from earmark.service._sweeper import sweep
+from earmark.settings import Settings
+from earmark.storage import Database, job_voiceprints
+from earmark.storage._schema import deliveries
+from earmark.voiceprints import Voiceprint
+from results import diarization, turn
+from stores import store_on
+from voices import a_voice
+
+CHIME = "chime"
+BUS = ("https://bus.example.com/",)
+PCM = SoundFormat(encoding=Encoding.PCM_S16LE, sample_rate=8000)
+DAY = 86_400.0
+
+
+@pytest.fixture
+def service(database: Database, tmp_path: Path) -> Service:
+    return service_on(database, tmp_path, standing_consent="Everybody has agreed.")
+
+
+def service_on(database: Database, tmp_path: Path, **settings: Any) -> Service:
+    known = {"reserve_bytes": 0, "chime_event_urls": BUS, **settings}
+    return Service(store_on(database, Settings(data_dir=tmp_path, **known)))
+
+
+@dataclass
+class Desk:
+    """A tenant with a domain, a call, and a task that listens to the call."""
+
+    service: Service
+    caller: Caller
+    domain: str
+    named: tuple[Caller, str, str]
+    job_id: str
+
+    @classmethod
+    def of(cls, service: Service) -> Desk:
+        caller = new_caller(service.store, "acme", Scope.JOBS, Scope.GALLERIES)
+        domain = service.galleries.create(caller, name="callers", dialect=CHIME).id
+        desk = cls(service, caller, domain, (caller, "", ""), "")
+        desk.listen()
+        return desk
+
+    def listen(self) -> None:
+        """Another call, and a task that listens to it."""
+        connector = self.service.voice_connectors.create(
+            self.caller, dialect=CHIME, name="desk", details={"region": "r"}
+        ).id
+        self.named = (self.caller, connector, "tx")
+        call, _ = self.service.calls.open(*self.named)
+        submission = Submission(
+            dialect=CHIME,
+            kind=JobKind.SPEAKER_SEARCH,
+            call_id=call.id,
+            render={
+                "leg": "caller",
+                "connector": connector,
+                "transaction": "tx",
+                "domain": self.domain,
+                "region": "r",
+            },
+            retention_s=self.service.settings.chime_task_retention_s,
+        )
+        self.job_id = self.service.jobs.submit(self.caller, submission).job.id
+
+    def say(self, seconds: float) -> Call:
+        with self.service.calls.append(*self.named, leg=Leg.CALLER, sound_format=PCM) as writer:
+            writer.write(bytes(16_000 * round(seconds)))
+            return writer.commit()
+
+    def end(self) -> None:
+        self.service.calls.end(*self.named)
+
+    def take(self) -> Job:
+        """The task in the hands of a worker."""
+        found = Queue(self.service.store).take(self.job_id, "me")
+        if found is None:
+            found = Queue(self.service.store).claim("me")
+        assert found is not None
+        assert found.id == self.job_id
+        return found
+
+    def hear(self, voice: Voiceprint | None, net_speech_s: float = 0.0) -> Concluded | NotYet:
+        """What the sound so far comes to, when the engine hears this much of this voice in it."""
+        job = self.take()
+        recording = self.service.speaker_search.recording(job)
+        if isinstance(recording, NotYet):
+            return recording
+        with recording, open_wav(recording, "rb") as wav:
+            assert (wav.getframerate(), wav.getnchannels()) == (16_000, 1)
+            seconds = wav.getnframes() / 16_000
+        found = heard(seconds, voice, net_speech_s)
+        return self.service.speaker_search.conclude(job, found)
+
+    def finish(self, concluded: Concluded | NotYet) -> Job:
+        """End the task as a worker does."""
+        assert isinstance(concluded, Concluded)
+        blob = f"results/{self.caller.tenant_id}/{self.job_id}-1"
+        self.service.store.blobs.put(blob, concluded.document)
+        queue = Queue(self.service.store)
+        assert queue.succeed(self.job_id, "me", result_blob=blob, audio_s=0.0, timings={})
+        return self.job()
+
+    def job(self) -> Job:
+        return self.service.jobs.get(self.caller, self.job_id)
+
+    def findings(self) -> SearchFindings:
+        return SearchFindings.of(self.job())
+
+    def enrol(self) -> Speaker:
+        return self.service.speaker_search.enrol(
+            self.caller, self.job_id, dialect=CHIME, details={"region": "r"}
+        )
+
+    def told(self) -> Sequence[str]:
+        with self.service.store.database.read() as connection:
+            found = connection.execute(deliveries.select().filter_by(job_id=self.job_id))
+            return sorted(each["event"] for each in found.mappings())
+
+
+def heard(seconds: float, voice: Voiceprint | None, net_speech_s: float) -> Diarization:
+    if voice is None:
+        return diarization(duration=seconds)
+    plain = diarization(turn(0.0, net_speech_s, "SPEAKER_00"), duration=seconds)
+    return replace(plain, voiceprints={"SPEAKER_00": replace(voice, net_speech_s=net_speech_s)})
+
+
+def test_a_task_goes_on_as_more_is_said(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(9.0)
+    waiting = desk.hear(a_voice(1))
+    assert isinstance(waiting, NotYet)
+    assert waiting.heard == 1
+    assert waiting.until_s <= time.time() + service.settings.call_idle_s
+
+    desk.say(3.0)
+    assert isinstance(desk.hear(a_voice(1), 8.0), NotYet)
+    assert desk.findings() == SearchFindings(look_at_s=14.0, net_speech_s=8.0)
+    assert isinstance(desk.hear(a_voice(1), 8.0), NotYet), "nothing new has come"
+
+    desk.say(4.0)
+    assert isinstance(desk.hear(a_voice(1), 11.0), NotYet)
+    assert desk.findings().matches == ()
+    assert desk.findings().look_at_s == pytest.approx(25.0)
+    assert desk.told() == ["search.unknown"]
+
+    desk.say(10.0)
+    concluded = desk.hear(a_voice(1), 20.5)
+    assert isinstance(concluded, Concluded)
+    document = json.loads(concluded.document)
+    assert document["schema"] == "earmark.speaker_search/1"
+    assert (document["voiceprint"], document["matches"]) == (True, [])
+    assert desk.told() == ["search.unknown", "search.voiceprint"]
+    assert not concluded.sealed
+
+
+def test_who_is_enrolled_from_a_task_is_found_by_the_next(service: Service) -> None:
+    desk, voice = Desk.of(service), a_voice(1)
+    desk.say(25.0)
+    desk.finish(desk.hear(voice, 22.0))
+    speaker = desk.enrol()
+    assert desk.enrol() == speaker
+    (consent,) = service.speakers.consents(desk.caller, speaker.id)
+    assert (consent.text, consent.method) == ("Everybody has agreed.", "standing")
+    for heard_voice, expected in ((voice, [speaker.id]), (a_voice(2), [])):
+        desk.listen()
+        desk.say(25.0)
+        desk.finish(desk.hear(heard_voice, 22.0))
+        assert [each.speaker_id for each in desk.findings().matches or ()] == expected
+    actions = [each.action for each in service.audit.list(desk.caller).items]
+    assert actions.count("speaker.search") == 3
+    assert actions.count("speaker.enrol") == 1
+
+
+def test_a_call_that_ends_early(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(12.0)
+    desk.end()
+    concluded = desk.hear(a_voice(1), 11.0)
+    assert isinstance(concluded, Concluded)
+    assert desk.findings().voiceprint is False
+    assert desk.told() == ["search.no_voiceprint", "search.unknown"]
+    desk.finish(concluded)
+    with pytest.raises(Conflict, match="no voiceprint"):
+        desk.enrol()
+
+    for seconds, voice, net_speech_s in (
+        (5.0, None, 0.0),
+        (12.0, None, 0.0),
+        (12.0, a_voice(1), 4),
+    ):
+        desk.listen()
+        desk.say(seconds)
+        desk.end()
+        with pytest.raises(TooLittleSpeech):
+            desk.hear(voice, net_speech_s)
+        assert desk.told() == ["search.no_voiceprint", "search.unidentified"]
+
+
+def test_sound_that_came_during_the_analysis_is_heard_before_the_end(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(12.0)
+    job = desk.take()
+    recording = service.speaker_search.recording(job)
+    assert not isinstance(recording, NotYet)
+    recording.close()
+    desk.say(10.0)
+    desk.end()
+    again = service.speaker_search.conclude(job, heard(12.0, a_voice(1), 11.0))
+    assert isinstance(again, NotYet)
+    assert again.until_s == 0.0
+    assert isinstance(desk.hear(a_voice(1), 21.0), Concluded)
+    assert desk.findings().voiceprint
+
+
+def test_a_stopped_task_leaves_nothing_behind(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(25.0)
+    job = desk.take()
+    service.jobs.cancel(desk.caller, job.id)
+    service.speaker_search.conclude(job, heard(25.0, a_voice(1), 22.0))
+    assert desk.told() == []
+    with service.store.database.read() as connection:
+        assert job_voiceprints.of_job(connection, job.id, now=0.0) is None
+    assert desk.job().state is JobState.CANCELED
+
+
+def test_an_unused_voiceprint_and_then_the_task_are_forgotten(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(25.0)
+    desk.finish(desk.hear(a_voice(1), 22.0))
+    with service.store.database.read() as connection:
+        row = job_voiceprints.of_job(connection, desk.job_id, now=time.time())
+    assert row is not None
+    sweep(service, time.time() + 0.99 * DAY)
+    speaker = desk.enrol()
+    sweep(service, time.time() + 1.01 * DAY)
+    with pytest.raises(Gone):
+        service.speaker_search.replace(desk.caller, speaker.id, desk.job_id, dialect=CHIME)
+    with pytest.raises(Gone):
+        service.store.vault.open(desk.job_id, row["sealed"], purpose="voiceprint")
+    assert service.speakers.voiceprints(desk.caller, speaker.id), "the profile stays"
+    sweep(service, time.time() + 6.9 * DAY)
+    assert desk.findings().voiceprint
+    sweep(service, time.time() + 7.1 * DAY)
+    with pytest.raises(NotFound):
+        desk.job()
+
+
+def test_nobody_is_enrolled_without_consent(database: Database, tmp_path: Path) -> None:
+    desk = Desk.of(service_on(database, tmp_path))
+    desk.say(25.0)
+    desk.finish(desk.hear(a_voice(1), 22.0))
+    with pytest.raises(ConsentRequired, match="EARMARK_STANDING_CONSENT"):
+        desk.enrol()
+    assert desk.service.speakers.list(desk.caller, desk.domain).items == ()
+
+
+def test_a_task_of_another_domain_or_dialect_replaces_nothing(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(25.0)
+    desk.finish(desk.hear(a_voice(1), 22.0))
+    speaker = desk.enrol()
+    desk.domain = service.galleries.create(desk.caller, name="others", dialect=CHIME).id
+    desk.listen()
+    with pytest.raises(Conflict, match="not over"):
+        desk.enrol()
+    desk.say(25.0)
+    desk.finish(desk.hear(a_voice(2), 22.0))
+    with pytest.raises(Conflict, match="another domain"):
+        service.speaker_search.replace(desk.caller, speaker.id, desk.job_id, dialect=CHIME)
+    with pytest.raises(NotFound):
+        service.speaker_search.replace(desk.caller, speaker.id, desk.job_id, dialect="native")
+
+
+def test_a_task_fails_when_its_domain_is_gone(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(25.0)
+    job = desk.take()
+    service.galleries.delete(desk.caller, desk.domain)
+    with pytest.raises(NotFound):
+        service.speaker_search.conclude(job, heard(25.0, a_voice(1), 22.0))
+    assert desk.told() == ["search.no_voiceprint", "search.unidentified"]
