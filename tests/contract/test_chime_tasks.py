@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from server import running
 from waiting import until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+DOCS = Path(__file__).parents[2] / "docs/chime.md"
 SPEAKERS = "/api/v1/speakers"
 RAW = {"encoding": "pcm_s16le", "sample_rate": RATE}
 
@@ -325,3 +327,27 @@ def test_events_say_how_a_task_went(
         ids[1]: {"IdentificationSuccessful", print_made},
         ids[2]: {"IdentificationNoMatchesFound", print_made},
     }
+
+
+def test_the_program_of_the_documentation_runs(
+    acme: ChimeServer, people: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = re.search(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    program = found[1]
+    for said, meant in (
+        ("http://127.0.0.1:8000", acme.server.url),
+        ('"em_…"', repr(acme.token)),
+        ('"EK…"', repr(acme.key_id)),
+        ('secret_access_key="…"', f"secret_access_key={acme.secret!r}"),
+    ):
+        assert said in program
+        program = program.replace(said, meant)
+    (tmp_path / "caller.wav").write_bytes(people.wav("carlo", 26.0, part=2))
+    monkeypatch.chdir(tmp_path)
+    seen: dict[str, Any] = {}
+    exec(program, seen)
+    for client in (seen["earmark"], seen["chime"]):
+        client.close()
+    assert seen["task"]["SpeakerSearchTaskStatus"] == "SUCCEEDED"
+    assert seen["profile"]["VoiceProfile"]["VoiceProfileDomainId"] == seen["domain_id"]

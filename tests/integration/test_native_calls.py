@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -12,6 +17,7 @@ from chime import ChimeServer
 from people import wav_of
 from server import running
 
+DOCS = Path(__file__).parents[2] / "docs/calls.md"
 RAW = {"leg": "caller", "encoding": "mulaw", "sample_rate": "8000"}
 SECOND = bytes(8000)
 
@@ -109,3 +115,27 @@ def test_unknown_calls_and_connectors_are_not_found(http: httpx.Client, connecto
     for method, path in (("GET", ""), ("POST", "/audio"), ("POST", "/end")):
         refused(http.request(method, f"{connector}/unknown{path}"), 404, "resource.not_found")
     assert httpx.put(f"{http.base_url}{connector}/x", trust_env=False).status_code == 401
+
+
+def test_the_commands_of_the_documentation_run(
+    acme: ChimeServer, http: httpx.Client, tmp_path: Path
+) -> None:
+    page = DOCS.read_text(encoding="utf-8")
+    commands, document = (_block(page, language) for language in ("sh", "json"))
+    (tmp_path / "piece-1.ulaw").write_bytes(SECOND)
+    (tmp_path / "both.wav").write_bytes(wav_of(np.zeros((16_000, 2), np.int16)))
+    given = {
+        "EARMARK": f"{acme.server.url}/api/v1",
+        "EARMARK_KEY": acme.token,
+        "CONNECTOR": acme.connector(),
+    }
+    subprocess.run(["bash", "-e", "-c", commands], cwd=tmp_path, env=os.environ | given, check=True)
+    call = http.get(f"/api/v1/calls/{given['CONNECTOR']}/call-4711").json()
+    assert (call["state"], call["pieces"]) == ("ended", 2)
+    assert call.keys() == json.loads(document).keys()
+
+
+def _block(page: str, language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    return found[1]
