@@ -39,9 +39,9 @@ def enroll(
         str, typer.Option(metavar="TEXT", help="What their voiceprint is for.")
     ] = "speaker recognition",
 ) -> None:
-    """Enrol a person from recordings of their voice.
+    """Add a person's voice to a gallery on this machine.
 
-    The gallery is kept in the data folder (EARMARK_DATA_DIR), where `earmark serve` on this
+    It is kept in the data folder (EARMARK_DATA_DIR), where `earmark serve` on this
     machine keeps its own; voiceprints are encrypted. Longer is better: 20 seconds of speech are
     good, several recordings on different days and devices are best. Recordings in which somebody
     else speaks too, or hardly anybody, are refused.

@@ -31,9 +31,9 @@ def verify(
     ] = 0.01,
     as_json: Annotated[bool, typer.Option("--json", help="All figures, as JSON.")] = False,
 ) -> None:
-    """Say whether the same person speaks in two recordings; nothing is kept.
+    """Say whether the same person speaks in two recordings.
 
-    Exit codes: 0 the same person, 1 not (or a recording cannot be used), 2 wrong usage, 3 a model
+    Nothing is kept. Exit codes: 0 the same person, 1 not (or a recording cannot be used), 2 wrong usage, 3 a model
     cannot be had.
     """
     from earmark.diarization import Diarizer, one_voice
@@ -46,7 +46,7 @@ def verify(
             one_voice(diarizer.diarize(each, voiceprints=True))[1] for each in (first, second)
         ]
     cosine = voices[0].cosine(voices[1])
-    llr = float(calibration.llr(cosine, voices[0].net_speech_s, voices[1].net_speech_s))
+    llr = float(calibration.compare(voices[:1], voices[1:])[0, 0])
     probability = float(calibration.probability(llr))
     same = llr >= calibration.threshold(false_accepts)
     if as_json:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,6 +65,7 @@ class Database:
         self.url = parsed
         self.embedded = parsed.get_backend_name() == "sqlite"
         self.engine = _embedded(parsed, pragmas) if self.embedded else _server(parsed, setting)
+        self._turn = threading.Lock()
         self._writing = self.engine.execution_options(writes=True)
 
     @classmethod
@@ -86,7 +88,10 @@ class Database:
         When it raises `StorageUnavailable` because the connection broke during the commit,
         whether the transaction took place is not known.
         """
-        with translated(), self._writing.begin() as connection:
+        # SQLite lets who waits for another writer poll, and nobody says whose turn it is; so the
+        # writers of one process queue up here first.
+        turn = self._turn if self.embedded else nullcontext()
+        with turn, translated(), self._writing.begin() as connection:
             yield connection
 
     def check(self) -> None:
