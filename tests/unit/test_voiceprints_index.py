@@ -41,9 +41,8 @@ def plain_search(
     """Everybody compared one by one, with the calibration's own words."""
     scored = []
     for speaker, prints in people.items():
-        whole = Voiceprint.mean(prints)
-        llr = CALIBRATION.llr(whole.cosine(probe), whole.net_speech_s, probe.net_speech_s)
-        scored.append((speaker, float(llr)))
+        llr = CALIBRATION.compare([CALIBRATION.merge(prints)], [probe])
+        scored.append((speaker, float(llr[0, 0])))
     return sorted(scored, key=lambda each: (-each[1], each[0]))[:k]
 
 

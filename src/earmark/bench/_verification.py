@@ -23,7 +23,6 @@ __all__ = [
     "Scored",
     "VerificationReport",
     "bench_verification",
-    "cosines_of",
     "open_set",
     "score_trials",
     "verification_document",
@@ -146,11 +145,13 @@ def score_trials(
             if not answers.same.any() or answers.same.all():
                 continue
             for system, part in SYSTEMS.items():
-                cosines = cosines_of(heard.prints, first, second, part)
+                cosines = _cosines(heard.prints, first, second, part)
                 llr = None
                 if system == FUSED:
-                    seconds = np.array([p.net_speech_s if p else 0.0 for p in heard.prints])
-                    llr = calibration.llr(cosines, seconds[first], seconds[second])
+                    own = [each for each in heard.prints if each is not None]
+                    sound = calibration.sound(own)
+                    place = np.cumsum([each is not None for each in heard.prints]) - 1
+                    llr = calibration.llr(cosines, sound[place[first]], sound[place[second]])
                 scored.append(_score(corpus, system, kind, answers, cosines, llr))
     return scored
 
@@ -237,7 +238,7 @@ def _score(
     )
 
 
-def cosines_of(
+def _cosines(
     prints: Sequence[Voiceprint | None],
     first: NDArray[np.int64],
     second: NDArray[np.int64],

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.bench._diarization import OnStep, silence
-from earmark.bench._verification import cosines_of
 from earmark.bench._verification_score import Roc, Trials, cllr
 from earmark.bench._verification_trials import Heard, TrialList, as_trials, hear, read_trials
 from earmark.diarization import Diarizer
 from earmark.settings import Settings
-from earmark.voiceprints import Calibration, Comparisons, fit_to_site, require_enough
+from earmark.voiceprints import DIMENSIONS, Calibration, Comparisons, fit_to_site, require_enough
 
 __all__ = ["SiteCalibration", "calibrate", "left_out"]
 
@@ -131,11 +130,13 @@ def _counted(answers: Trials) -> dict[str, int]:
 
 
 def _compared(heard: Heard, first: Int, second: Int, answers: Trials) -> Comparisons:
-    seconds = np.array([each.net_speech_s if each else 0.0 for each in heard.prints])
+    nothing = np.zeros(DIMENSIONS, np.float32)
     return Comparisons(
-        cosine=cosines_of(heard.prints, first, second),
+        vectors=np.stack([each.vector if each else nothing for each in heard.prints]),
+        net_speech_s=np.array([each.net_speech_s if each else 0.0 for each in heard.prints]),
+        first=first,
+        second=second,
         same=answers.same,
-        net_speech_a=seconds[first],
-        net_speech_b=seconds[second],
         weight=np.ones(len(first)),
+        group=np.zeros(len(first), np.int64),
     )

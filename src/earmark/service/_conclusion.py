@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from earmark.diarization import Diarization
 from earmark.errors import NotFound, TooLittleSpeech, VoiceprintError
 from earmark.service._identification import (
@@ -89,9 +87,8 @@ class Conclusions:
         """The result of a comparison, which has no recording. Raises `VoiceprintError`."""
         sent = self._sent(job)
         a, b = (_voiceprints(sent[name], name) for name in ("a", "b"))
-        cosines = _matrix(a) @ _matrix(b).T
-        llr = self._service.search.calibration.llr(cosines, _speech(a)[:, None], _speech(b)[None])
-        return Concluded(document=Comparison(llr=np.asarray(llr, np.float64)).to_json())
+        llr = self._service.search.calibration.compare(a, b)
+        return Concluded(document=Comparison(llr=llr).to_json())
 
     def _identify(self, job: Job, diarization: Diarization) -> bytes:
         self._keep(job, diarization)
@@ -180,11 +177,3 @@ def _heard(voices: Voices) -> Voices:
             needed_s=_NEEDED_S,
         )
     return voices
-
-
-def _matrix(voiceprints: list[Voiceprint]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    return np.stack([each.vector for each in voiceprints])
-
-
-def _speech(voiceprints: list[Voiceprint]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array([each.net_speech_s for each in voiceprints])

@@ -16,11 +16,12 @@ from earmark.voiceprints._voiceprint import (
 
 if TYPE_CHECKING:
     from earmark.voiceprints._assignment import Assignment, Searchable, assign
-    from earmark.voiceprints._calibration import Calibration
+    from earmark.voiceprints._calibration import Calibration, Sound
     from earmark.voiceprints._extractor import SpeechSpan, VoiceprintExtractor
     from earmark.voiceprints._fitting import (
         Comparisons,
         fit_calibration,
+        fit_telephone,
         fit_to_site,
         require_enough,
     )
@@ -39,6 +40,7 @@ __all__ = [
     "Index",
     "Quality",
     "Searchable",
+    "Sound",
     "SpeechSpan",
     "Sums",
     "Voiceprint",
@@ -46,6 +48,7 @@ __all__ = [
     "assign",
     "best_matching",
     "fit_calibration",
+    "fit_telephone",
     "fit_to_site",
     "pool",
     "require_enough",
@@ -60,10 +63,12 @@ _HOMES = {
     "Hit": "_index",
     "Index": "_index",
     "Searchable": "_assignment",
+    "Sound": "_calibration",
     "SpeechSpan": "_extractor",
     "VoiceprintExtractor": "_extractor",
     "assign": "_assignment",
     "fit_calibration": "_fitting",
+    "fit_telephone": "_fitting",
     "fit_to_site": "_fitting",
     "require_enough": "_fitting",
 }

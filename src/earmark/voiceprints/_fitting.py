@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from earmark.errors import InvalidInput
 from earmark.voiceprints._calibration import Calibration
 
-__all__ = ["Comparisons", "fit_calibration", "fit_to_site", "require_enough"]
+__all__ = ["Comparisons", "fit_calibration", "fit_telephone", "fit_to_site", "require_enough"]
 
 Double = NDArray[np.float64]
+Int = NDArray[np.int64]
 
+_AT_ONCE = 65536
 _PULL = 1e-6
+_SOFT = 1e-3
+_SOFTENED = 0.5
 _STILL = 1e-9
 _LEAST_SAME = 30  # comparisons that a site's calibration needs ...
 _LEAST_OTHER = 100
@@ -27,50 +31,101 @@ _RATES = tuple(10.0 ** (-step / 4) for step in range(1, 25))
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Comparisons:
-    """Comparisons of two voiceprints each.
+    """Comparisons of pairs of voiceprints.
 
-    ``cosine``, whether it is the ``same`` person, and both sides' seconds of net speech, all [n];
-    ``weight`` [n] is what each counts among its kind.
+    ``vectors`` float32 [prints, dim] and ``net_speech_s`` [prints] are the voiceprints; ``first``
+    and ``second`` [n] say which are compared, and ``same`` [n] whether they are one person's.
+    ``weight`` [n] is what each counts among its kind, ``group`` [n] what sort of recordings they
+    are, of which strangers in the one where they sound most alike set the thresholds.
     """
 
-    cosine: Double
+    vectors: NDArray[np.float32]
+    net_speech_s: Double
+    first: Int
+    second: Int
     same: NDArray[np.bool_]
-    net_speech_a: Double
-    net_speech_b: Double
     weight: Double
+    group: Int
 
     def __getitem__(self, chosen: NDArray[np.bool_]) -> Comparisons:
-        return Comparisons(
-            cosine=self.cosine[chosen],
+        return replace(
+            self,
+            first=self.first[chosen],
+            second=self.second[chosen],
             same=self.same[chosen],
-            net_speech_a=self.net_speech_a[chosen],
-            net_speech_b=self.net_speech_b[chosen],
             weight=self.weight[chosen],
+            group=self.group[chosen],
         )
+
+    @property
+    def cosines(self) -> Double:
+        """Of each comparison: [n]."""
+        found = np.empty(len(self.first))
+        for start in range(0, len(found), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            pairs = self.vectors[self.first[part]] * self.vectors[self.second[part]]
+            found[part] = pairs.sum(axis=1, dtype=np.float64)
+        return found
 
     def llr(self, calibration: Calibration) -> Double:
         """What ``calibration`` makes of them."""
-        return calibration.llr(self.cosine, self.net_speech_a, self.net_speech_b)
+        sound = calibration.sound_of(self.vectors, self.net_speech_s)
+        return calibration.llr(self.cosines, sound[self.first], sound[self.second])
+
+
+def fit_telephone(vectors: NDArray[np.float32], telephone: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Weights and constant that tell which ``vectors`` [n, dim] were made on a telephone [n].
+
+    Both can be told apart without an error. What lies between a telephone and a good microphone
+    shall come out between, so the log odds are kept small.
+    """
+    inputs = np.concatenate([vectors, np.ones((len(vectors), 1))], axis=1, dtype=np.float64)
+    zeros = np.zeros(inputs.shape[1])
+    found = _logistic(inputs, telephone, np.ones(len(vectors)), towards=zeros, pull=_SOFT)
+    return tuple(np.round(found * _SOFTENED, 3).tolist())
 
 
 def fit_calibration(
-    comparisons: Comparisons, *, half_s: float, provenance: Mapping[str, Any]
+    comparisons: Comparisons,
+    *,
+    half_s: float,
+    telephone: tuple[float, ...],
+    provenance: Mapping[str, Any],
 ) -> Calibration:
-    """A calibration of its own: logistic regression on cosine and clarity, at even odds."""
-    seconds = [comparisons.net_speech_a, comparisons.net_speech_b]
-    r = np.prod([np.sqrt(each / (each + half_s)) for each in seconds], axis=0)
-    powers = np.stack([np.ones_like(r), r, r * r], axis=1)
-    inputs = np.concatenate([powers * comparisons.cosine[:, None], powers], axis=1)
-    weights = _logistic(
-        inputs, comparisons.same, comparisons.weight, towards=np.zeros(6), pull=_PULL
-    )
-    found = np.round(weights, 4).tolist()
-    fitted = Calibration(
+    """A calibration of its own: logistic regression at even odds."""
+    blank = Calibration(
         half_s=half_s,
-        slope=(found[0], found[1], found[2]),
-        offset=(found[3], found[4], found[5]),
+        slope=(1.0, 0.0),
+        offset=(0.0, 0.0, 0.0),
+        both=(0.0, 0.0),
+        apart=(0.0, 0.0),
+        telephone=telephone,
         strangers=((0.0, 1.0), (1.0, 0.5)),
         provenance=provenance,
+    )
+    sound = blank.sound_of(comparisons.vectors, comparisons.net_speech_s)
+    a, b = sound[comparisons.first], sound[comparisons.second]
+    r = a.clarity * b.clarity
+    powers = np.stack([np.ones_like(r), r, r * r], axis=1)
+    both, apart = (a.telephone + b.telephone) / 2, np.abs(a.telephone - b.telephone)
+    inputs = np.concatenate(
+        [
+            powers[:, 1:] * comparisons.cosines[:, None],
+            powers,
+            powers[:, :2] * both[:, None],
+            powers[:, :2] * apart[:, None],
+        ],
+        axis=1,
+    )
+    zeros = np.zeros(inputs.shape[1])
+    weights = _logistic(inputs, comparisons.same, comparisons.weight, towards=zeros, pull=_PULL)
+    found = np.round(weights, 4).tolist()
+    fitted = replace(
+        blank,
+        slope=tuple(found[0:2]),
+        offset=tuple(found[2:5]),
+        both=tuple(found[5:7]),
+        apart=tuple(found[7:9]),
     )
     return replace(fitted, strangers=_stranger_points(comparisons, fitted))
 
@@ -94,8 +149,8 @@ def fit_to_site(
 ) -> Calibration:
     """``base`` with its LLR scaled and shifted to fit a site's own comparisons.
 
-    How speech's length counts stays as it is: a site's trials are too few to tell. Raises
-    `InvalidInput` when they are of one kind, or the same person scores no higher than others.
+    How speech's length and telephones count stays as it is: a site's trials are too few to tell.
+    Raises `InvalidInput` when they are of one kind, or the same person scores no higher.
     """
     llr = comparisons.llr(base)
     inputs = np.stack([llr, np.ones_like(llr)], axis=1)
@@ -112,15 +167,17 @@ def fit_to_site(
             "The trials of the same person score no higher than those of different people: check"
             " their labels."
         )
-    constant, linear, square = base.offset
+
+    def scaled(numbers: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(round(scale * each, 4) for each in numbers)
+
+    constant, *others = scaled(base.offset)
     fitted = replace(
         base,
-        slope=tuple(round(scale * each, 4) for each in base.slope),
-        offset=(
-            round(scale * constant + shift, 4),
-            round(scale * linear, 4),
-            round(scale * square, 4),
-        ),
+        slope=scaled(base.slope),
+        offset=(round(constant + shift, 4), *others),
+        both=scaled(base.both),
+        apart=scaled(base.apart),
         provenance=provenance,
     )
     return replace(fitted, strangers=_stranger_points(comparisons, fitted))
@@ -131,22 +188,24 @@ def _stranger_points(
 ) -> tuple[tuple[float, float], ...]:
     """The LLR that each rate of the comparisons of different people reaches, ascending by LLR.
 
-    Rates go down to where ten comparisons are left, or to the second one.
+    That of the group whose strangers reach the highest. Rates go down to where a group has ten
+    comparisons left, or to the second rate.
     """
-    other = ~comparisons.same
-    llr = comparisons.llr(calibration)[other]
-    order = np.argsort(-llr, kind="stable")
-    ranked = llr[order]
-    share = np.cumsum(comparisons.weight[other][order])
-    share /= share[-1]
+    other = ~comparisons.same & (comparisons.weight > 0)
+    llr, weight = comparisons.llr(calibration)[other], comparisons.weight[other]
+    reached: dict[float, float] = {}
+    for group in np.unique(comparisons.group[other]):
+        own = np.flatnonzero(comparisons.group[other] == group)
+        ranked = own[np.argsort(-llr[own], kind="stable")]
+        share = np.cumsum(weight[ranked]) / weight[ranked].sum()
+        for number, rate in enumerate(_RATES):
+            place = int(np.searchsorted(share, rate))
+            if place >= _TAIL or number < 2:
+                reached[rate] = max(reached.get(rate, -np.inf), float(llr[ranked[place]]))
     points: list[tuple[float, float]] = []
-    for rate in _RATES:
-        place = int(np.searchsorted(share, rate))
-        if place < _TAIL and len(points) > 1:
-            break
-        point = (round(float(ranked[place]), 4), float(f"{rate:.4g}"))
-        if not points or point[0] > points[-1][0]:
-            points.append(point)
+    for rate, value in sorted(reached.items(), reverse=True):
+        if not points or value > points[-1][0]:
+            points.append((round(value, 4), float(f"{rate:.4g}")))
     return tuple(points)
 
 

@@ -1,6 +1,6 @@
 """Who sounds most like this voice: an exact search over people in memory.
 
-A person is one row of a matrix: the mean of all their voiceprints, weighted by net speech. One
+A person is one row of a matrix: the mean of all their voiceprints (`Calibration.merge`). One
 product of the matrix with a probe gives every cosine in float32; the best are then computed again
 in float64, so that scores do not depend on how many threads or probes took part.
 """
@@ -14,9 +14,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import InvalidInput, InvalidOption
+from earmark.errors import InvalidOption
 from earmark.models import product
-from earmark.voiceprints._calibration import Calibration
+from earmark.voiceprints._calibration import Calibration, Sound
 from earmark.voiceprints._lock import SharedLock
 from earmark.voiceprints._voiceprint import DIMENSIONS, Voiceprint, require_model
 
@@ -59,7 +59,7 @@ class Index:
         self._speakers: list[str] = []
         self._rows: dict[str, int] = {}
         self._vectors = np.zeros((_LEAST_ROWS, DIMENSIONS), np.float32)
-        self._clarity = np.zeros(_LEAST_ROWS)
+        self._sound = _silence(_LEAST_ROWS)
 
     @property
     def calibration(self) -> Calibration:
@@ -78,12 +78,16 @@ class Index:
 
         Raises what `put` raises; those before the one at fault may then have been put.
         """
-        merged = ((speaker, _whole(prints)) for speaker, prints in items)
+        merged = ((speaker, self._calibration.merge(prints)) for speaker, prints in items)
         while batch := list(islice(merged, _LOADED_AT_ONCE)):
+            sound = self._calibration.sound([whole for _, whole in batch])
             with self._lock.writing():
                 self._grow(len(self._speakers) + len(batch))
-                for speaker, whole in batch:
-                    self._place(speaker, whole)
+                for i, (speaker, whole) in enumerate(batch):
+                    row = self._row_for(speaker)
+                    self._vectors[row] = whole.vector
+                    self._sound.clarity[row] = sound.clarity[i]
+                    self._sound.telephone[row] = sound.telephone[i]
 
     def put(self, speaker: str, prints: Sequence[Voiceprint]) -> None:
         """Add a person, or replace all their voiceprints.
@@ -104,11 +108,10 @@ class Index:
             if row != last:  # rows stay together: the last one moves into the gap
                 self._speakers[row] = moved
                 self._rows[moved] = row
-                self._vectors[row] = self._vectors[last]
-                self._clarity[row] = self._clarity[last]
+            for part in (self._vectors, self._sound.clarity, self._sound.telephone):
+                part[row] = part[last]
+                part[last] = 0
             self._speakers.pop()
-            self._vectors[last] = 0
-            self._clarity[last] = 0
             return True
 
     def search(
@@ -132,77 +135,62 @@ class Index:
             require_model(probe)
         with self._lock.reading():
             rows = None if among is None else self._rows_of(among)
-            count = len(self._speakers)
-            if rows is not None and len(rows) * 4 < count:
-                vectors, clarity = self._vectors[rows], self._clarity[rows]
-            else:
-                vectors, clarity = self._vectors[:count], self._clarity[:count]
+            chosen = slice(len(self._speakers)) if rows is None else rows
+            vectors, sound = self._vectors[chosen], self._sound[chosen]
             found = []
             for start in range(0, len(probes), _AT_ONCE):
                 part = probes[start : start + _AT_ONCE]
-                for probe, cosines in zip(part, _cosines(part, vectors), strict=True):
-                    llr = self._llr(cosines, clarity, probe)
-                    if rows is None:
-                        near = _best(llr, k)
-                    elif len(vectors) == len(rows):
-                        near = rows[_best(llr, k)]
-                    else:
-                        near = rows[_best(llr[rows], k)]
-                    found.append(self._hits(near, probe)[:k])
+                own = self._calibration.sound(part)
+                for i, cosines in enumerate(_cosines(part, vectors)):
+                    near = _best(self._calibration.llr(cosines, own[i], sound), k)
+                    names = [self._speakers[row] for row in (near if rows is None else rows[near])]
+                    hits = self._hits(names, vectors[near], sound[near], part[i], own[i])
+                    found.append(hits[:k])
             return found
 
-    def _place(self, speaker: str, whole: Voiceprint) -> None:
+    def _row_for(self, speaker: str) -> int:
         row = self._rows.setdefault(speaker, len(self._speakers))
         if row == len(self._speakers):
             self._speakers.append(speaker)
-        self._vectors[row] = whole.vector
-        self._clarity[row] = self._calibration.clarity(whole.net_speech_s)
+        return row
 
     def _grow(self, needed: int) -> None:
         if needed <= len(self._vectors):
             return
         room = max(needed, 2 * len(self._vectors))
-        vectors = np.zeros((room, DIMENSIONS), np.float32)
-        clarity = np.zeros(room)
-        vectors[: len(self._vectors)] = self._vectors
-        clarity[: len(self._clarity)] = self._clarity
+        vectors, sound = np.zeros((room, DIMENSIONS), np.float32), _silence(room)
+        for old, new in (
+            (self._vectors, vectors),
+            (self._sound.clarity, sound.clarity),
+            (self._sound.telephone, sound.telephone),
+        ):
+            new[: len(old)] = old
         self._vectors.fill(0)  # nobody's voiceprint stays in memory that is given back
-        self._vectors, self._clarity = vectors, clarity
+        self._vectors, self._sound = vectors, sound
 
     def _rows_of(self, speakers: Collection[str]) -> Int:
         known = {self._rows[each] for each in speakers if each in self._rows}
         return np.array(sorted(known), np.int64)
 
-    def _llr(self, cosines: Double, clarity: Double, probe: Voiceprint) -> Double:
-        r = clarity * self._calibration.clarity(probe.net_speech_s)
-        slope, offset = self._calibration.line(r)
-        return slope * cosines + offset
-
-    def _hits(self, rows: Int, probe: Voiceprint) -> list[Hit]:
-        """The people of these rows, scored exactly, best first."""
-        vectors = self._vectors[rows].astype(np.float64)
-        cosines = np.clip((vectors * probe.vector.astype(np.float64)).sum(axis=1), -1.0, 1.0)
-        llr = self._llr(cosines, self._clarity[rows], probe)
+    def _hits(
+        self, names: list[str], vectors: Float, sound: Sound, probe: Voiceprint, own: Sound
+    ) -> list[Hit]:
+        """These people, scored exactly, best first."""
+        exact = vectors.astype(np.float64) * probe.vector.astype(np.float64)
+        cosines = np.clip(exact.sum(axis=1), -1.0, 1.0)
+        llr = self._calibration.llr(cosines, own, sound)
+        probability = self._calibration.probability(llr)
         hits = [
-            Hit(speaker=self._speakers[row], cosine=cosine, llr=score, probability=probability)
-            for row, cosine, score, probability in zip(
-                rows.tolist(),
-                cosines.tolist(),
-                llr.tolist(),
-                self._calibration.probability(llr).tolist(),
-                strict=True,
+            Hit(speaker=name, cosine=each[0], llr=each[1], probability=each[2])
+            for name, each in zip(
+                names, np.stack([cosines, llr, probability], axis=1).tolist(), strict=True
             )
         ]
         return sorted(hits, key=lambda hit: (-hit.llr, hit.speaker))
 
 
-def _whole(prints: Sequence[Voiceprint]) -> Voiceprint:
-    """All of a person's voiceprints as one."""
-    if not prints:
-        raise InvalidInput("A person without a voiceprint cannot be searched for.")
-    for each in prints:
-        require_model(each)
-    return prints[0] if len(prints) == 1 else Voiceprint.mean(prints)
+def _silence(rows: int) -> Sound:
+    return Sound(clarity=np.zeros(rows), telephone=np.zeros(rows))
 
 
 def _cosines(probes: Sequence[Voiceprint], vectors: Float) -> Float:
