@@ -14,8 +14,8 @@ differ, go into the score::
 with ``slope(r) = s1 * r + s2 * r²`` and ``offset`` quadratic in r: linear logistic calibration with
 quality measures (Brümmer et al., "Fusion of heterogeneous speaker recognition systems", 2007;
 Mandasari et al., "Quality measure functions for calibration of speaker recognition systems in
-various duration conditions", 2013). The parameters come from ``scripts/train_calibration.py`` and stand in
-``calibration.json`` with their provenance; `earmark calibrate` makes others.
+various duration conditions", 2013). The parameters come from ``scripts/train_calibration.py`` and
+stand in ``calibration.json`` with their provenance; `earmark calibrate` makes others.
 """
 
 from __future__ import annotations
