@@ -40,9 +40,10 @@ def calibrate(
 ) -> None:
     """Fit the scores of voiceprints to your recordings.
 
-    That is, the probabilities and the false-accept rates. Takes recordings of ten people or more, several of each, like those that will be compared. Where
-    a folder for each person holds their files, all pairs are compared, otherwise the listed ones.
-    Set EARMARK_CALIBRATION to the file that is written. Nothing else is kept.
+    That is, the probabilities and the false-accept rates. Takes recordings of ten people or more,
+    several of each, like those that will be compared. Where a folder for each person holds their
+    files, all pairs are compared, otherwise the listed ones. Set EARMARK_CALIBRATION to the file
+    that is written. Nothing else is kept.
     """
     from earmark.bench import calibrate as fit
 

@@ -33,8 +33,8 @@ def verify(
 ) -> None:
     """Say whether the same person speaks in two recordings.
 
-    Nothing is kept. Exit codes: 0 the same person, 1 not (or a recording cannot be used), 2 wrong usage, 3 a model
-    cannot be had.
+    Nothing is kept. Exit codes: 0 the same person, 1 not (or a recording cannot be used), 2 wrong
+    usage, 3 a model cannot be had.
     """
     from earmark.diarization import Diarizer, one_voice
     from earmark.settings import get_settings
