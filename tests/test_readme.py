@@ -2,7 +2,8 @@
 
 ``console`` blocks hold commands behind ``$ ``, ``python`` blocks whole programs; both find a
 meeting.wav and an ada.wav in the current folder. ``earmark serve`` is started, and has to become
-ready and to end well. Other blocks that name the address and key of a server get those of one that is running.
+ready and to end well. Other blocks that name the address and key of a server get those of one that
+is running.
 ``sh`` blocks install, which a test cannot: the verbs they name must exist.
 """
 

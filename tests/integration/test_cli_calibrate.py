@@ -10,11 +10,11 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from people import PEOPLE, RATE, People, wav_of
 from typer.testing import CliRunner
 
 from earmark.cli._main import app
 from earmark.voiceprints import Calibration
+from people import PEOPLE, RATE, People, wav_of
 
 SPEEDS = {"slow": 0.82, "plain": 1.0, "fast": 1.22}
 FILES = 3
