@@ -46,7 +46,8 @@ from stores import store_on
 
 PCM = SoundFormat(encoding=Encoding.PCM_S16LE, sample_rate=8000)
 SECOND = bytes(16_000)
-DAY = 86_400.0
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what has nothing to do with the database."""
 
 
 @pytest.fixture
@@ -114,6 +115,7 @@ def test_a_call_is_opened_once(service: Service) -> None:
         service.calls.open(stranger, line.connector, "tx")
 
 
+@ONE_DATABASE
 def test_sound_of_every_format_is_counted_by_leg(service: Service) -> None:
     line, second = Line(service), np.zeros(8000, np.int16)
     line.say()
@@ -128,6 +130,7 @@ def test_sound_of_every_format_is_counted_by_leg(service: Service) -> None:
     assert [len(service.calls.pieces(call, leg)) for leg in Leg] == [4, 3]
 
 
+@ONE_DATABASE
 def test_what_is_no_sound_is_refused_and_not_kept(service: Service) -> None:
     line, one_channel = Line(service), wav_of(np.zeros(8000, np.int16))
     with pytest.raises(UnsupportedAudio):
@@ -142,6 +145,7 @@ def test_what_is_no_sound_is_refused_and_not_kept(service: Service) -> None:
     assert service.calls.get(*line.named).pieces == 0
 
 
+@ONE_DATABASE
 def test_limits_hold_for_a_piece_and_for_a_call(database: Database, tmp_path: Path) -> None:
     service = service_on(database, tmp_path, max_upload_bytes=40_000, max_duration_s=2.5)
     line = Line(service)
@@ -238,6 +242,7 @@ def test_an_idle_call_ends_and_a_call_over_its_time_is_forgotten(
     del database
 
 
+@ONE_DATABASE
 def test_a_silent_call_counts_as_ended_before_it_is_swept(
     service: Service, database: Database
 ) -> None:
