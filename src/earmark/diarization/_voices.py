@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 
 from earmark.diarization._chart import stretches
 from earmark.diarization._result import Diarization
@@ -43,7 +44,7 @@ def overlap_shares(diarization: Diarization) -> dict[str, float]:
         talk[turn.speaker] += turn.duration
     for turn in _alone(diarization):
         clean[turn.speaker] += turn.duration
-    return {speaker: 1 - clean[speaker] / talk[speaker] for speaker in talk}
+    return {speaker: min(1.0, max(0.0, 1 - clean[speaker] / talk[speaker])) for speaker in talk}
 
 
 def _alone(diarization: Diarization) -> Iterator[Turn]:
@@ -52,32 +53,17 @@ def _alone(diarization: Diarization) -> Iterator[Turn]:
     for turn in unite(diarization.turns):
         lanes.setdefault(turn.channel, []).append(turn)
     for turns in lanes.values():
-        alone = [
-            Turn(
-                start=start,
-                end=end,
-                speaker=active[0].speaker,
-                channel=active[0].channel,
-                confidence=active[0].confidence,
-            )
-            for start, end, active in stretches(turns)
-            if len(active) == 1
-        ]
-        yield from alone
+        for start, end, active in stretches(turns):
+            if len(active) == 1:
+                yield replace(active[0], start=start, end=end)
 
 
 def _pieces(turn: Turn) -> Iterator[Turn]:
     """A turn in equal pieces of 10 s or less."""
     count = math.ceil(turn.duration / _PIECE_S)
     edges = [turn.start + turn.duration * i / count for i in range(count + 1)]
-    for start, end in itertools.pairwise(edges):
-        yield Turn(
-            start=start,
-            end=end,
-            speaker=turn.speaker,
-            channel=turn.channel,
-            confidence=turn.confidence,
-        )
+    for start, end in pairwise(edges):
+        yield replace(turn, start=start, end=end)
 
 
 def _best(turns: list[Turn]) -> list[Turn]:

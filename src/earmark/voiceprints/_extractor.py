@@ -8,12 +8,12 @@ weighs the same.
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
@@ -236,7 +236,7 @@ def _plan(spans: Mapping[str, Sequence[SpeechSpan]], start_s: float) -> list[_Wi
             first, last = (round((each - start_s) * SAMPLE_RATE) for each in (span.start, span.end))
             count = -(-(last - first) // round(_WINDOW_S * SAMPLE_RATE)) or 1
             cuts = [first + (last - first) * i // count for i in range(count + 1)]
-            stretches += [(a, b, span.channel) for a, b in itertools.pairwise(cuts)]
+            stretches += [(a, b, span.channel) for a, b in pairwise(cuts)]
         stretches = [(max(a, 0), b, c) for a, b, c in stretches if b > max(a, 0)]
         total = sum(b - a for a, b, _ in stretches)
         share = total / max(1, round(total / SAMPLE_RATE / _WINDOW_S))
