@@ -205,7 +205,8 @@ def test_noise_lowers_the_quality(
         ).quality
         for level in levels
     ]
-    assert found == sorted(found, key=list(Quality).index, reverse=True)
+    order: list[Quality | None] = list(Quality)
+    assert found == sorted(found, key=order.index, reverse=True)
     assert found[0] == Quality.HIGH
     assert found[-1] == Quality.POOR
 
