@@ -35,7 +35,7 @@ from earmark.service import (
     SoundFormat,
     Submission,
 )
-from earmark.service._speaker_search import IDENTIFICATION_S
+from earmark.service._search_findings import IDENTIFICATION_S
 from earmark.service._sweeper import sweep
 from earmark.settings import Settings
 from earmark.storage import Database, sweep_orphans

@@ -142,7 +142,7 @@ class Desk:
         return SearchFindings.of(self.job())
 
     def enrol(self) -> Speaker:
-        return self.service.speaker_search.enrol(
+        return self.service.task_enrolment.enrol(
             self.caller, self.job_id, dialect=CHIME, details={"region": "r"}
         )
 
@@ -270,10 +270,10 @@ def test_an_unused_voiceprint_and_then_the_task_are_forgotten(service: Service) 
     speaker = desk.enrol()
     sweep(service, time.time() + 1.01 * DAY)
     with pytest.raises(Gone):
-        service.speaker_search.replace(desk.caller, speaker.id, desk.job_id, dialect=CHIME)
+        service.task_enrolment.replace(desk.caller, speaker.id, desk.job_id, dialect=CHIME)
     with pytest.raises(Gone):
         service.store.vault.open(desk.job_id, row["sealed"], purpose="voiceprint")
-    assert service.speakers.voiceprints(desk.caller, speaker.id), "the profile stays"
+    assert desk.enrol() == speaker, "who is enrolled already stays so"
     sweep(service, time.time() + 6.9 * DAY)
     assert desk.findings().voiceprint
     sweep(service, time.time() + 7.1 * DAY)
@@ -302,9 +302,9 @@ def test_a_task_of_another_domain_or_dialect_replaces_nothing(service: Service) 
     desk.say(25.0)
     desk.finish(desk.hear(a_voice(2), 22.0))
     with pytest.raises(Conflict, match="another domain"):
-        service.speaker_search.replace(desk.caller, speaker.id, desk.job_id, dialect=CHIME)
+        service.task_enrolment.replace(desk.caller, speaker.id, desk.job_id, dialect=CHIME)
     with pytest.raises(NotFound):
-        service.speaker_search.replace(desk.caller, speaker.id, desk.job_id, dialect="native")
+        service.task_enrolment.replace(desk.caller, speaker.id, desk.job_id, dialect="native")
 
 
 def test_a_task_fails_when_its_domain_is_gone(service: Service) -> None:

@@ -82,15 +82,16 @@ if TYPE_CHECKING:
     from earmark.service._receipts import Receipts as Receipts
     from earmark.service._reembedding import Reembedded as Reembedded
     from earmark.service._search import Search as Search
+    from earmark.service._search_findings import Match as Match
+    from earmark.service._search_findings import SearchFindings as SearchFindings
     from earmark.service._service import Service as Service
-    from earmark.service._speaker_search import Match as Match
-    from earmark.service._speaker_search import SearchFindings as SearchFindings
     from earmark.service._speaker_search import SpeakerSearch as SpeakerSearch
     from earmark.service._speakers import Speakers as Speakers
     from earmark.service._store import Store as Store
     from earmark.service._sweeper import Sweeper as Sweeper
     from earmark.service._tags import MAX_TAGS as MAX_TAGS
     from earmark.service._tags import Tags as Tags
+    from earmark.service._task_enrolment import TaskEnrolment as TaskEnrolment
     from earmark.service._tenants import UNCHANGED as UNCHANGED
     from earmark.service._tenants import Tenant as Tenant
     from earmark.service._tenants import Tenants as Tenants
@@ -139,12 +140,14 @@ _HOMES = {
     "_receipts": ("Receipts",),
     "_search": ("Search",),
     "_reembedding": ("Reembedded",),
+    "_search_findings": ("Match", "SearchFindings"),
     "_service": ("Service",),
-    "_speaker_search": ("Match", "SearchFindings", "SpeakerSearch"),
+    "_speaker_search": ("SpeakerSearch",),
     "_speakers": ("Speakers",),
     "_store": ("Store",),
     "_sweeper": ("Sweeper",),
     "_tags": ("MAX_TAGS", "Tags"),
+    "_task_enrolment": ("TaskEnrolment",),
     "_tenants": ("UNCHANGED", "Tenant", "Tenants"),
     "_token": ("generate_token",),
     "_uploads": ("Upload", "Uploads"),

@@ -22,6 +22,7 @@ from earmark.service._speaker_search import SpeakerSearch
 from earmark.service._speakers import Speakers
 from earmark.service._store import Store
 from earmark.service._tags import Tags
+from earmark.service._task_enrolment import TaskEnrolment
 from earmark.service._tenants import Tenants
 from earmark.service._uploads import Uploads
 from earmark.service._voice_connectors import VoiceConnectors
@@ -49,6 +50,7 @@ class Service:
         self.tags = Tags(store)
         self.voice_connectors = VoiceConnectors(store)
         self.speaker_search = SpeakerSearch(self)
+        self.task_enrolment = TaskEnrolment(self)
         self.analyst = Analyst(store)
         self.galleries = Galleries(store)
         self.speakers = Speakers(store)

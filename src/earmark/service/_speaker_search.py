@@ -10,20 +10,16 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import sqlalchemy as sa
 
 from earmark.diarization import Diarization, one_voice
 from earmark.errors import (
-    Conflict,
-    ConsentRequired,
     EarmarkError,
-    Gone,
     Kind,
     StorageUnavailable,
     TooLittleSpeech,
@@ -31,25 +27,22 @@ from earmark.errors import (
 from earmark.service._call_sound import Leg, write_wav
 from earmark.service._calls import Call
 from earmark.service._conclusion import Concluded, NotYet, caller_of
-from earmark.service._consents import standing_consent
 from earmark.service._delivery import note_event
-from earmark.service._model import Caller, Job, JobKind, JobState, Scope
-from earmark.service._people import Speaker
+from earmark.service._model import Job, JobState
+from earmark.service._search_findings import (
+    IDENTIFICATION_S,
+    VOICEPRINT_S,
+    Match,
+    SearchFindings,
+)
 from earmark.storage import job_voiceprints as voiceprint_rows
 from earmark.storage import jobs as job_rows
-from earmark.storage import speakers as speaker_rows
 from earmark.voiceprints import Voiceprint
 
 if TYPE_CHECKING:
     from earmark.service._service import Service
 
-__all__ = ["Match", "SearchFindings", "SpeakerSearch"]
-
-IDENTIFICATION_S = 10.0
-"""Net speech that a search needs, in seconds."""
-
-VOICEPRINT_S = 20.0
-"""Net speech that a voiceprint to enrol from needs, in seconds."""
+__all__ = ["SpeakerSearch"]
 
 _RESULTS = 10
 _FALSE_ACCEPT_RATE = 0.001  # only matches that are all but sure are told
@@ -61,47 +54,8 @@ _SPEAKER = "SPEAKER_00"
 _AT_ONCE = 500
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Match:
-    """Somebody who was found; ``probability`` 0..1 that it is the same person."""
-
-    speaker_id: str
-    probability: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SearchFindings:
-    """What is known of a voice so far.
-
-    ``net_speech_s`` was heard; it is listened to again when ``look_at_s`` seconds of sound have
-    come. ``matches`` None: not searched (yet). ``voiceprint``: whether there is one to enrol from,
-    None while that is open.
-    """
-
-    look_at_s: float = IDENTIFICATION_S
-    net_speech_s: float = 0.0
-    matches: tuple[Match, ...] | None = None
-    voiceprint: bool | None = None
-
-    @classmethod
-    def of(cls, job: Job) -> Self:
-        """What is on record of a job."""
-        known = dict(job.findings or {})
-        if known.get("matches") is not None:
-            known["matches"] = tuple(Match(**each) for each in known["matches"])
-        return cls(**known)
-
-    @property
-    def message(self) -> str | None:
-        """What is lacking, in a sentence."""
-        if self.voiceprint:
-            return None
-        needed_s = IDENTIFICATION_S if self.matches is None else VOICEPRINT_S
-        return f"{self.net_speech_s:.1f} s of speech were heard, and {needed_s:.0f} s are needed."
-
-
 class SpeakerSearch:
-    """Runs the tasks for the workers, and enrols from them for whoever asked."""
+    """Runs the tasks, for the workers."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._store = service, service.store
@@ -173,58 +127,6 @@ class SpeakerSearch:
             self._note(job, findings, *told, "search.no_voiceprint")
         return Concluded(document=_document(findings))
 
-    def enrol(
-        self, caller: Caller, task_id: str, *, dialect: str, details: Mapping[str, Any]
-    ) -> Speaker:
-        """Enrol whom a task has heard into its domain; again, it is the same speaker.
-
-        By the operator's standing consent. Raises `NotFound` for the task, `Conflict` when it is
-        not over or came to no voiceprint, `Gone` when that is forgotten, `ConsentRequired`.
-        """
-        job = self._job(caller, task_id, dialect)
-        voiceprint = self._voiceprint(job)
-        speaker_id, domain = str(uuid.uuid4()), str(job.render["domain"])
-        consent = standing_consent(self._store.settings, f"voice profile {speaker_id}")
-        if consent is None and self._store.settings.consent == "strict":
-            raise ConsentRequired(
-                "This API cannot carry anybody's consent, and the operator of this server has"
-                " declared none (EARMARK_STANDING_CONSENT): nobody is enrolled without."
-            )
-        speakers = self._service.speakers
-        try:
-            speaker = speakers.create(
-                caller,
-                domain,
-                name=speaker_id,
-                key=job.id,
-                details=details,
-                consent=consent,
-                speaker_id=speaker_id,
-            )
-        except Conflict:
-            speaker = speakers.by_key(caller, domain, job.id)
-            if speakers.voiceprints(caller, speaker.id):
-                return speaker
-        return self._service.enrolment.enroll_voiceprint(caller, speaker.id, voiceprint).speaker
-
-    def replace(self, caller: Caller, speaker_id: str, task_id: str, *, dialect: str) -> Speaker:
-        """Put the voice that a task has heard in place of what a speaker holds.
-
-        They expire as if enrolled now. Raises as `enrol`, and `Conflict` for a task that was to
-        search another domain.
-        """
-        speaker = self._service.speakers.get(caller, speaker_id, dialect=dialect)
-        job = self._job(caller, task_id, dialect)
-        if job.render["domain"] != speaker.gallery_id:
-            raise Conflict(f"The task {task_id!r} belongs to another domain than {speaker_id!r}.")
-        self._service.enrolment.enroll_voiceprint(
-            caller, speaker_id, self._voiceprint(job), replace=True
-        )
-        expires_at = time.time() + self._store.settings.speaker_expiry_s
-        with self._store.database.write() as connection:
-            speaker_rows.update(connection, speaker_id, {"expires_at": expires_at})
-        return self._service.speakers.get(caller, speaker_id, dialect=dialect)
-
     def sweep(self, now: float) -> int:
         """Forget the voiceprints that nobody was enrolled from in time; of how many tasks."""
         swept = 0
@@ -238,10 +140,6 @@ class SpeakerSearch:
             swept += len(due)
             if len(due) < _AT_ONCE:
                 return swept
-
-    def _job(self, caller: Caller, task_id: str, dialect: str) -> Job:
-        caller.require(Scope.GALLERIES)
-        return self._service.jobs.get(caller, task_id, dialect=dialect, kind=JobKind.SPEAKER_SEARCH)
 
     def _call(self, job: Job) -> Call:
         return self._service.calls.by_id(job.call_id or "")
@@ -302,25 +200,6 @@ class SpeakerSearch:
             "created_at": now,
             "expires_at": now + settings.chime_voiceprint_retention_s,
         }
-
-    def _voiceprint(self, job: Job) -> Voiceprint:
-        """What is kept of the voice that a task has heard."""
-        if not job.state.over:
-            raise Conflict(f"The task {job.id!r} is not over: wait until it is.")
-        if job.state is not JobState.SUCCEEDED or not SearchFindings.of(job).voiceprint:
-            raise Conflict(
-                f"The task {job.id!r} came to no voiceprint: take one whose status is SUCCEEDED."
-            )
-        with self._store.database.read() as connection:
-            row = voiceprint_rows.of_job(connection, job.id, now=time.time())
-        if row is None:
-            kept_h = self._store.settings.chime_voiceprint_retention_s / 3600
-            raise Gone(
-                f"The voiceprint of the task {job.id!r} is forgotten, {kept_h:g} hours after it was"
-                " made: search again."
-            )
-        data = self._store.vault.open(job.id, row["sealed"], purpose="voiceprint")
-        return Voiceprint.from_bytes(data)
 
     def _note(
         self,

@@ -24,7 +24,7 @@ def profile_routes(service: Service) -> APIRouter:
 
     @router.post("/", status_code=201)
     def create(caller: Asking, region: Region, asked: CreateProfile) -> dict[str, Any]:
-        made = service.speaker_search.enrol(
+        made = service.task_enrolment.enrol(
             caller, asked.speaker_search_task_id, dialect=NAME, details={"region": region}
         )
         return {"VoiceProfile": _render.profile(made)}
@@ -44,7 +44,7 @@ def profile_routes(service: Service) -> APIRouter:
 
     @router.put("/{profile_id}")
     def update(caller: Asking, profile_id: str, asked: CreateProfile) -> dict[str, Any]:
-        changed = service.speaker_search.replace(
+        changed = service.task_enrolment.replace(
             caller, profile_id, asked.speaker_search_task_id, dialect=NAME
         )
         return {"VoiceProfile": _render.profile(changed)}

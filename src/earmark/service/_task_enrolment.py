@@ -1,0 +1,117 @@
+"""Enrolment from what a speaker search task has heard."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from earmark.errors import Conflict, ConsentRequired, Gone, NotFound
+from earmark.service._consents import standing_consent
+from earmark.service._model import Caller, Idempotency, Job, JobKind, JobState, Scope
+from earmark.service._people import NewConsent, Speaker
+from earmark.service._search_findings import SearchFindings
+from earmark.storage import job_voiceprints as voiceprint_rows
+from earmark.storage import speakers as speaker_rows
+from earmark.voiceprints import Voiceprint
+
+if TYPE_CHECKING:
+    from earmark.service._service import Service
+
+__all__ = ["TaskEnrolment"]
+
+
+class TaskEnrolment:
+    """Enrols callers, by the operator's standing consent.
+
+    Raises `Forbidden` without the scopes for jobs and galleries.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._store = service, service.store
+
+    def enrol(
+        self, caller: Caller, task_id: str, *, dialect: str, details: Mapping[str, Any]
+    ) -> Speaker:
+        """Enrol whom a task has heard into its domain; again, it is the same speaker.
+
+        Raises `NotFound` for the task, `Conflict` when it is not over or came to no voiceprint,
+        `Gone` when that is forgotten, `ConsentRequired`.
+        """
+        job, speakers = self._job(caller, task_id, dialect), self._service.speakers
+        domain = str(job.render["domain"])
+        with suppress(NotFound):
+            known = speakers.by_key(caller, domain, job.id)
+            if speakers.voiceprints(caller, known.id):
+                return known
+        voiceprint, speaker_id = self._voiceprint(job), str(uuid.uuid4())
+        consent = self._consent(speaker_id)
+        try:
+            speaker = speakers.create(
+                caller,
+                domain,
+                name=speaker_id,
+                key=job.id,
+                details=details,
+                consent=consent,
+                speaker_id=speaker_id,
+            )
+        except Conflict:  # a rival was first, or a process ended in between
+            speaker = speakers.by_key(caller, domain, job.id)
+        once = Idempotency(key=f"{dialect} enrol {speaker.id}", fingerprint=job.id)
+        return self._service.enrolment.enroll_voiceprint(
+            caller, speaker.id, voiceprint, idempotency=once
+        ).speaker
+
+    def replace(self, caller: Caller, speaker_id: str, task_id: str, *, dialect: str) -> Speaker:
+        """Put the voice that a task has heard in place of what a speaker holds.
+
+        They expire as if enrolled now. Raises as `enrol`, and `Conflict` for a task that was to
+        search another domain.
+        """
+        speaker = self._service.speakers.get(caller, speaker_id, dialect=dialect)
+        job = self._job(caller, task_id, dialect)
+        if job.render["domain"] != speaker.gallery_id:
+            raise Conflict(f"The task {task_id!r} belongs to another domain than {speaker_id!r}.")
+        self._service.enrolment.enroll_voiceprint(
+            caller, speaker_id, self._voiceprint(job), replace=True
+        )
+        expires_at = time.time() + self._store.settings.speaker_expiry_s
+        with self._store.database.write() as connection:
+            speaker_rows.update(connection, speaker_id, {"expires_at": expires_at})
+        return self._service.speakers.get(caller, speaker_id, dialect=dialect)
+
+    def _consent(self, speaker_id: str) -> NewConsent | None:
+        """The operator's standing consent. Raises `ConsentRequired` when there has to be one."""
+        consent = standing_consent(self._store.settings, f"voice profile {speaker_id}")
+        if consent is None and self._store.settings.consent == "strict":
+            raise ConsentRequired(
+                "This API cannot carry anybody's consent, and the operator of this server has"
+                " declared none (EARMARK_STANDING_CONSENT): nobody is enrolled without."
+            )
+        return consent
+
+    def _job(self, caller: Caller, task_id: str, dialect: str) -> Job:
+        caller.require(Scope.GALLERIES)
+        return self._service.jobs.get(caller, task_id, dialect=dialect, kind=JobKind.SPEAKER_SEARCH)
+
+    def _voiceprint(self, job: Job) -> Voiceprint:
+        """What is kept of the voice that a task has heard."""
+        if not job.state.over:
+            raise Conflict(f"The task {job.id!r} is not over: wait until it is.")
+        if job.state is not JobState.SUCCEEDED or not SearchFindings.of(job).voiceprint:
+            raise Conflict(
+                f"The task {job.id!r} came to no voiceprint: take one whose status is SUCCEEDED."
+            )
+        with self._store.database.read() as connection:
+            row = voiceprint_rows.of_job(connection, job.id, now=time.time())
+        if row is None:
+            kept_h = self._store.settings.chime_voiceprint_retention_s / 3600
+            raise Gone(
+                f"The voiceprint of the task {job.id!r} is forgotten, {kept_h:g} hours after it was"
+                " made: search again."
+            )
+        data = self._store.vault.open(job.id, row["sealed"], purpose="voiceprint")
+        return Voiceprint.from_bytes(data)
