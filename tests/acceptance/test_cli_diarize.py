@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from earmark.diarization import Diarization
+from earmark.voiceprints import DEFAULT_MODEL
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -140,6 +141,7 @@ def test_json_restores_the_result(shell: Shell, call: Path) -> None:
     result = Diarization.from_json(out)
     assert result.duration == pytest.approx(30, abs=0.02)
     assert set(result.voiceprints) == set(result.speakers)
+    assert {each.model for each in result.voiceprints.values()} == {DEFAULT_MODEL}
     assert all(len(digest) == 64 for digest in result.models.values())
     assert "voiceprints" not in json.loads(shell.run("diarize", "call.wav", "-f", "json")[0])
     assert result.models

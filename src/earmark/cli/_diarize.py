@@ -136,6 +136,7 @@ def diarize(
             end=None if end is None else parse_time(end),
             damaged="warn" if damaged is Damage.WARN else "error",
             fast=fast,
+            voiceprints=voiceprints,
         ),
         writing=Writing(
             format=_format(format_, output, len(files)),

@@ -30,6 +30,7 @@ class Analysis:
     end: float | None = None
     damaged: Literal["error", "warn"] = "error"
     fast: bool = False
+    voiceprints: bool = False
 
     def check(self) -> None:
         """Raise `InvalidOption` for options that contradict each other."""
@@ -55,6 +56,7 @@ class Analysis:
             end=self.end,
             on_progress=on_progress,
             on_damage=self.damaged,
+            voiceprints=self.voiceprints,
         )
         return replace(found, uri=job.uri)
 

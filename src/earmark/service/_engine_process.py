@@ -145,7 +145,8 @@ class _Analyser:
                 )
             if options["voiceprints"]:
                 with opened() as audio:
-                    result = diarizer.read_voices(audio, result)
+                    # Always by the same one: each loads the networks for it by itself.
+                    result = self.diarizer(fast=False).read_voices(audio, result)
         document = result.to_json(
             compact=True,
             voiceprints=options["voiceprints"],
