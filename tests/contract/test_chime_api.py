@@ -328,3 +328,12 @@ def test_refusals_have_header_and_body(acme: ChimeServer) -> None:
     answer = httpx.get(f"{acme.server.url}/voice-profiles/x/y/z", trust_env=False)
     assert json.loads(answer.text)["Code"] == "NotFound"
     assert set(answer.json()) == {"Code", "Message"}
+
+
+def test_a_body_without_measure_is_refused_before_it_is_checked(acme: ChimeServer) -> None:
+    message = refused(
+        acme.client, "BadRequestException", acme.client.create_voice_profile_domain,
+        Name="long", Description="x" * (2 << 20),
+        ServerSideEncryptionConfiguration={"KmsKeyArn": KMS},
+    )  # fmt: skip
+    assert "at most 2097152 bytes" in message
