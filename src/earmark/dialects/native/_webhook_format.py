@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from earmark.dialects._http import iso
+from earmark.dialects._standard_webhooks import SCHEDULE_S, signed_headers
 from earmark.dialects.native._documents import job_document
 from earmark.dialects.native._names import PREFIX
 from earmark.service import Job, WebhookFormat, event_of
 from earmark.settings import Settings
 
 __all__ = ["webhook_format"]
-
-_MINUTE, _HOUR = 60.0, 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,18 +22,7 @@ class _StandardWebhooks:
 
     base: str
     timeout_s: float
-    schedule_s: tuple[float, ...] = (
-        0.0,
-        5.0,
-        5 * _MINUTE,
-        30 * _MINUTE,
-        2 * _HOUR,
-        5 * _HOUR,
-        10 * _HOUR,
-        14 * _HOUR,
-        20 * _HOUR,
-        24 * _HOUR,
-    )
+    schedule_s: tuple[float, ...] = SCHEDULE_S
     jitter: float = 0.1
     shares_secret: bool = False
     honours_retry_after: bool = True
@@ -63,15 +48,7 @@ class _StandardWebhooks:
         now: float,
     ) -> dict[str, str]:
         """Id, time and signature of the delivery; the id is the same in every attempt."""
-        key = base64.b64decode(secret.removeprefix("whsec_"))
-        signed = b".".join([delivery_id.encode(), str(int(now)).encode(), body])
-        signature = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-        return {
-            "Content-Type": "application/json",
-            "webhook-id": delivery_id,
-            "webhook-timestamp": str(int(now)),
-            "webhook-signature": f"v1,{signature}",
-        }
+        return signed_headers(secret, delivery_id, body, now)
 
 
 def webhook_format(settings: Settings) -> WebhookFormat:
