@@ -6,7 +6,7 @@ from earmark.bench._dataset import Dataset, Recording, load_dataset
 from earmark.bench._diarization import OnStep, bench_diarization
 from earmark.bench._document import diarization_document, speed_document
 from earmark.bench._environments import PEERS, Peer, environment, peers_folder, peers_named
-from earmark.bench._gallery import GalleryReport, bench_gallery, gallery_document
+from earmark.bench._gallery import GalleryReport, Taken, bench_gallery, gallery_document
 from earmark.bench._gallery_tables import print_gallery
 from earmark.bench._long import Part, concatenate
 from earmark.bench._machine import Machine, this_machine
@@ -74,6 +74,7 @@ __all__ = [
     "SiteCalibration",
     "SpeedReport",
     "System",
+    "Taken",
     "Throughput",
     "Total",
     "TrialList",

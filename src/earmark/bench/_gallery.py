@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from earmark.settings import Settings
 from earmark.storage import Database, Vault, galleries, migrate, speakers, tenants, voiceprints
 from earmark.voiceprints import DEFAULT_MODEL, DIMENSIONS, Calibration, Index, Voiceprint
 
-__all__ = ["GalleryReport", "bench_gallery", "gallery_document"]
+__all__ = ["GalleryReport", "Taken", "bench_gallery", "gallery_document"]
 
 _SECONDS = 10.0  # of net speech, said of the voiceprints made up here
 _SEALED_AT_ONCE = 1000
@@ -32,24 +33,32 @@ _NAME = "bench"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GalleryReport:
-    """Seconds; where there are several, one per call.
+class Taken:
+    """Seconds of each call: that passed, and of CPU time, which busy machines change less."""
 
-    ``people`` have one voiceprint each. ``open_s`` is from the database and the keyring to
-    voiceprints in memory, ``load_s`` from there to the index. ``search_s`` are searches for one
-    voice, ``voices_s`` for ten at once. ``seal_s`` encrypts and ``forget_s`` deletes a data key,
-    each on the disk when it is over; ``put_s`` and ``remove_s`` change the index.
+    wall_s: tuple[float, ...]
+    cpu_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GalleryReport:
+    """What each operation takes in a gallery of ``people`` with one voiceprint each.
+
+    ``open`` is from the database and the keyring to voiceprints in memory, ``load`` from there to
+    the index. ``search`` is for one voice, ``voices`` for ten at once. ``seal`` encrypts and
+    ``forget`` deletes a data key, each on the disk when it is over; ``put`` and ``remove`` change
+    the index.
     """
 
     people: int
-    open_s: float
-    load_s: float
-    search_s: tuple[float, ...]
-    voices_s: tuple[float, ...]
-    seal_s: tuple[float, ...]
-    put_s: tuple[float, ...]
-    forget_s: tuple[float, ...]
-    remove_s: tuple[float, ...]
+    open: Taken
+    load: Taken
+    search: Taken
+    voices: Taken
+    seal: Taken
+    put: Taken
+    forget: Taken
+    remove: Taken
     machine: Machine
 
 
@@ -72,32 +81,29 @@ def bench_gallery(
         try:
             _fill(database, vault, random, people, say)
             say("reading them")
-            started = time.perf_counter()
-            opened = list(_opened(database, vault))
-            open_s = time.perf_counter() - started
+            opened: list[tuple[str, list[Voiceprint]]] = []
+            opening = _timed(lambda: opened.extend(_opened(database, vault)))
             index = Index(Calibration.of(settings))
-            started = time.perf_counter()
-            index.load(opened)
-            load_s = time.perf_counter() - started
-            del opened
+            loading = _timed(lambda: index.load(opened))
+            opened.clear()
             say("searching")
             probes = [_made_up(random) for _ in range(_PROBES)]
             groups = [probes[i : i + _VOICES] for i in range(0, _PROBES, _VOICES)]
-            search_s = _each(index.search, probes)
-            voices_s = _each(index.search_many, groups)
+            searches = _each(index.search, probes)
+            together = _each(index.search_many, groups)
             say("adding and erasing")
             new = [f"new-{i}" for i in range(_CHANGES)]
             whole = probes[0]
             return GalleryReport(
                 people=people,
-                open_s=open_s,
-                load_s=load_s,
-                search_s=search_s,
-                voices_s=voices_s,
-                seal_s=_each(lambda one: _seal(vault, one, whole), new),
-                put_s=_each(lambda one: index.put(one, [whole]), new),
-                forget_s=_each(vault.forget, new),
-                remove_s=_each(index.remove, new),
+                open=opening,
+                load=loading,
+                search=searches,
+                voices=together,
+                seal=_each(lambda one: _seal(vault, one, whole), new),
+                put=_each(lambda one: index.put(one, [whole]), new),
+                forget=_each(vault.forget, new),
+                remove=_each(index.remove, new),
                 machine=this_machine(settings),
             )
         finally:
@@ -190,12 +196,16 @@ def _made_up(random: np.random.Generator) -> Voiceprint:
     )
 
 
-def _each(call: Callable[[Any], object], items: Sequence[Any]) -> tuple[float, ...]:
+def _each(call: Callable[[Any], object], items: Sequence[Any]) -> Taken:
     """How long each call but the first takes."""
     call(items[0])
-    taken = []
-    for item in items[1:]:
-        started = time.perf_counter()
-        call(item)
-        taken.append(time.perf_counter() - started)
-    return tuple(taken)
+    each = [_timed(partial(call, item)) for item in items[1:]]
+    return Taken(
+        wall_s=tuple(one.wall_s[0] for one in each), cpu_s=tuple(one.cpu_s[0] for one in each)
+    )
+
+
+def _timed(call: Callable[[], object]) -> Taken:
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return Taken(wall_s=(time.perf_counter() - wall,), cpu_s=(time.process_time() - cpu,))
