@@ -28,8 +28,8 @@ def print_verification(report: VerificationReport, console: Console) -> None:
     print_lines(lines | circumstances(report.heard.models, report.machine), console)
     for pairs in dict.fromkeys(each.pairs for each in report.scored):
         table = new_table(
-            "corpus", "scores", "people", "same", "other", "EER %", "95 %", "minDCF .01",
-            "minDCF .05", "Cllr raw", "Cllr", "95 %", "minCllr",
+            "corpus", "scores", "people", "same", "other", "EER %", "95 %", "DCF .01",
+            "DCF .05", "Cllr raw", "Cllr", "95 %", "minCllr",
         )  # fmt: skip
         for each in report.scored:
             if each.pairs == pairs:
@@ -39,7 +39,7 @@ def print_verification(report: VerificationReport, console: Console) -> None:
         console.print()
     _print_open_set(report, console)
     console.print(
-        "EER and minima by the ROC's convex hull; Cllr in bits, raw: of the cosine taken for an "
+        "EER, DCF (the least there is) and minCllr by the ROC's convex hull; Cllr in bits, raw: of the cosine taken for an "
         "LLR; intervals by a bootstrap over people.",
         style="dim",
         soft_wrap=True,
