@@ -39,8 +39,8 @@ def print_verification(report: VerificationReport, console: Console) -> None:
         console.print()
     _print_open_set(report, console)
     console.print(
-        "EER, DCF (the least there is) and minCllr by the ROC's convex hull; Cllr in bits, raw: of the cosine taken for an "
-        "LLR; intervals by a bootstrap over people.",
+        "EER, DCF (the least) and minCllr by the ROC's convex hull; Cllr in bits, raw: of the "
+        "cosine taken for an LLR; intervals by a bootstrap over people.",
         style="dim",
         soft_wrap=True,
     )
