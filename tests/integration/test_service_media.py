@@ -51,10 +51,16 @@ def _put(
     *,
     key: str | None = None,
     owned: bool = False,
+    at_once: bool = False,
     retention_s: float | None = None,
 ) -> Media:
     with library.writer(
-        caller, dialect="native", key=key, owned=owned, retention_s=retention_s
+        caller,
+        dialect="native",
+        key=key,
+        owned=owned,
+        at_once=at_once,
+        retention_s=retention_s,
     ) as writer:
         writer.write(data)
         return writer.commit()
@@ -339,6 +345,33 @@ def test_what_came_for_a_job_that_never_came_is_swept(
     media = _put(library, caller, owned=True)
     assert library.sweep(media.created_at + 60) == 0
     assert library.sweep(media.created_at + _HOUR) == 1
+
+
+def test_what_is_answered_at_once_is_kept_while_many_wait(
+    library: MediaLibrary, caller: Caller
+) -> None:
+    media = _put(library, caller, owned=True, at_once=True)
+    assert library.sweep(media.created_at + 1.9 * _HOUR) == 0
+    assert library.sweep(media.created_at + 2.1 * _HOUR) == 1
+
+
+def test_what_came_with_a_request_goes_with_it_unless_a_job_took_it(
+    library: MediaLibrary, caller: Caller, store: Store
+) -> None:
+    named = _put(library, caller)
+    with library.for_request(named), library.for_request(None):
+        pass
+    with library.for_request(_put(library, caller, owned=True)) as none:
+        assert none is None
+    with pytest.raises(InvalidOption), library.for_request(_put(library, caller, owned=True)):
+        raise InvalidOption("The request is bad.")
+    taken = _put(library, caller, owned=True)
+    with library.for_request(taken):
+        _end(store, _submit(store, caller, taken))
+    assert sorted(_blobs(store)) == sorted([named.blob, taken.blob])
+    again = _put(library, caller, owned=True)
+    with library.for_request(again):
+        library.delete(caller, again.id)  # who was faster
 
 
 def test_all_that_is_due_is_swept(

@@ -17,10 +17,11 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
+from earmark.dialects._http import announced_bytes
 from earmark.errors import InvalidInput, MediaTooLarge
-from earmark.service import Media
+from earmark.service import Caller, Media, Service
 
-__all__ = ["Form", "Writer", "receive_body", "receive_form"]
+__all__ = ["Form", "Writer", "receive_body", "receive_form", "receive_recording"]
 
 BLOCK_BYTES = 1 << 18
 """What arrives is written in pieces of this size: one trip to a thread for each."""
@@ -97,6 +98,36 @@ async def receive_form(
         await _abort(reader)
         raise
     return Form(fields=fields, media=media, fingerprint=_fingerprint(fields, file_field, media))
+
+
+async def receive_recording(
+    request: Request,
+    service: Service,
+    caller: Caller,
+    *,
+    dialect: str,
+    text_fields: Collection[str],
+    max_field_bytes: int,
+    check: Callable[[Mapping[str, str]], object],
+    at_once: bool = False,
+) -> Form:
+    """As `receive_form`; the field ``file`` is a recording that goes with the job or request."""
+    return await receive_form(
+        request,
+        file_field="file",
+        open_file=lambda name: service.media.writer(
+            caller,
+            dialect=dialect,
+            name=name,
+            owned=True,
+            at_once=at_once,
+            announced=announced_bytes(request, form=True),
+        ),
+        text_fields=text_fields,
+        max_field_bytes=max_field_bytes,
+        max_file_bytes=service.settings.max_upload_bytes,
+        check=check,
+    )
 
 
 async def receive_body(request: Request, writer: Writer[T_co]) -> T_co:

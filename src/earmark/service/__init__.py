@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from earmark.service._delivery import Webhook as Webhook
     from earmark.service._delivery import WebhookFormat as WebhookFormat
     from earmark.service._delivery import event_of as event_of
+    from earmark.service._download import download as download
     from earmark.service._enrolment import LONGEST_S as LONGEST_S
     from earmark.service._enrolment import Enrolment as Enrolment
-    from earmark.service._fetch import fetch as fetch
     from earmark.service._galleries import Galleries as Galleries
     from earmark.service._identification import Comparison as Comparison
     from earmark.service._identification import Identification as Identification
@@ -116,8 +116,8 @@ _HOMES = {
         *("Attempt", "Delivery", "DeliveryState", "Event", "Webhook", "WebhookFormat"),
         "event_of",
     ),
+    "_download": ("download",),
     "_enrolment": ("LONGEST_S", "Enrolment"),
-    "_fetch": ("fetch",),
     "_galleries": ("Galleries",),
     "_identification": ("Comparison", "Identification", "NamedSpeaker", "Voice", "Voices"),
     "_jobs": ("Jobs",),

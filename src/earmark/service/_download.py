@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from earmark.errors import FetchError
 from earmark.service._engine import EngineStopped
@@ -11,7 +12,7 @@ from earmark.service._fetch import fetch
 from earmark.service._model import Caller, Job, Media, Scope
 from earmark.service._service import Service
 
-__all__ = ["Downloads"]
+__all__ = ["Downloads", "download"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,19 +49,48 @@ class Downloads:
             return None
 
     def _download(self, job: Job, url: str, stopped: threading.Event) -> Media:
-        settings, limit = self._service.settings, job.options.limit_bytes
-        most = settings.max_upload_bytes
-        caller = Caller(tenant_id=job.tenant_id, key_id=None, scopes=frozenset({Scope.JOBS}))
-        with self._service.media.writer(
-            caller, dialect=job.dialect, name=job.name, owned=True
-        ) as writer:
-            for chunk in fetch(
-                url,
-                http=self._service.http,
-                limit_bytes=most if limit is None else min(limit, most),
-                timeout_s=settings.fetch_timeout_s,
-            ):
-                if stopped.is_set():
-                    raise EngineStopped("The job was taken away.")
-                writer.write(chunk)
-            return writer.commit()
+        def go_on() -> None:
+            if stopped.is_set():
+                raise EngineStopped("The job was taken away.")
+
+        return download(
+            self._service,
+            Caller(tenant_id=job.tenant_id, key_id=None, scopes=frozenset({Scope.JOBS})),
+            url,
+            dialect=job.dialect,
+            name=job.name,
+            limit_bytes=job.options.limit_bytes,
+            go_on=go_on,
+        )
+
+
+def download(
+    service: Service,
+    caller: Caller,
+    url: str,
+    *,
+    dialect: str,
+    name: str | None = None,
+    limit_bytes: int | None = None,
+    timeout_s: float | None = None,
+    at_once: bool = False,
+    go_on: Callable[[], None] = lambda: None,
+) -> Media:
+    """Bring a recording into the blob store, for a job or a request that is answered ``at_once``.
+
+    ``limit_bytes`` and ``timeout_s`` hold beside what the settings say; ``go_on`` is called for
+    every chunk and may raise. Raises what `fetch` and `MediaLibrary.writer` raise.
+    """
+    settings = service.settings
+    with service.media.writer(
+        caller, dialect=dialect, name=name, owned=True, at_once=at_once
+    ) as writer:
+        for chunk in fetch(
+            url,
+            http=service.http,
+            limit_bytes=min(limit_bytes or settings.max_upload_bytes, settings.max_upload_bytes),
+            timeout_s=min(timeout_s or settings.fetch_timeout_s, settings.fetch_timeout_s),
+        ):
+            go_on()
+            writer.write(chunk)
+        return writer.commit()

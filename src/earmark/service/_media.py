@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ MediaWriter: TypeAlias = IntakeWriter[Media]
 
 _LONGEST_KEY = 255
 _UNCLAIMED_S = 600.0  # from a recording's arrival to its job's
+_ANSWER_S = 2 * 3600.0  # from a recording's arrival to an answer at once, however many wait
 _AT_ONCE = 500
 
 
@@ -38,14 +40,16 @@ class MediaLibrary:
         key: str | None = None,
         name: str | None = None,
         owned: bool = False,
+        at_once: bool = False,
         announced: int | None = None,
         retention_s: float | None = None,
     ) -> MediaWriter:
         """Begin a recording, which `MediaWriter.commit` returns.
 
         Under a ``key`` it replaces what the tenant had there; jobs that need that one keep it.
-        An ``owned`` one goes with the job that is submitted with it. ``announced`` is its size in
-        bytes, if known; ``retention_s`` how long it is kept, None: as the tenant has set.
+        An ``owned`` one goes with the job that is submitted with it, or, where the request is
+        answered ``at_once``, with the request (`for_request`). ``announced`` is its size in bytes,
+        if known; ``retention_s`` how long it is kept, None: as the tenant has set.
 
         Raises `Forbidden` without the scope, `MediaTooLarge`, `DiskFull`, `StorageUnavailable`.
         """
@@ -55,6 +59,8 @@ class MediaLibrary:
                 f"A key has 1 to {_LONGEST_KEY} characters, and this one {len(key)}: choose"
                 " another."
             )
+        if at_once:
+            retention_s = _ANSWER_S
         media_id = str(uuid.uuid4())
 
         def finish(intake: Intake) -> Media:
@@ -105,6 +111,18 @@ class MediaLibrary:
         """Its bytes, in pieces. Raises `NotFound` at once when they were deleted meanwhile."""
         return self._store.blobs.stream(media.blob)
 
+    @contextmanager
+    def for_request(self, media: Media | None) -> Iterator[None]:
+        """Delete the recording that came with a request afterwards, unless a job has taken it.
+
+        One that is not ``owned`` stays, too.
+        """
+        try:
+            yield
+        finally:
+            if media is not None and media.owned:
+                discard_media(self._store, media)
+
     def delete(self, caller: Caller, media_id: str) -> None:
         """Delete a recording. Raises `Conflict` while a job needs it, and `NotFound` as `get`."""
         caller.require(Scope.JOBS, Scope.GALLERIES)
@@ -140,8 +158,10 @@ def add_media(connection: sa.Connection, media: Media) -> None:
 
 
 def discard_media(store: Store, media: Media) -> None:
-    """Delete a recording that came with a request which is done with it."""
+    """Delete a recording that came with a request which is done with it, unless a job took it."""
     with store.database.write() as connection:
+        if rows.claimed(connection, media.id):
+            return
         rows.delete(connection, [media.id])
     store.blobs.delete(media.blob)
 

@@ -11,6 +11,7 @@ from earmark.storage._schema import jobs, media, tenants
 
 __all__ = [
     "by_key",
+    "claimed",
     "delete",
     "due",
     "fetch",
@@ -73,13 +74,18 @@ def needed(connection: sa.Connection, media_ids: Collection[str]) -> set[str]:
     return set(connection.scalars(query))
 
 
+def claimed(connection: sa.Connection, media_id: str) -> bool:
+    """Whether any job came with this recording, or names it."""
+    return bool(connection.scalar(sa.select(sa.exists().where(jobs.c.media_id == media_id))))
+
+
 def due(
     connection: sa.Connection, now: float, *, unclaimed_s: float, limit: int
 ) -> Sequence[sa.RowMapping]:
     """Media that need not be kept, locked: `needed` must still be asked.
 
-    They have expired; or came with a job that is gone, or with none for ``unclaimed_s``; or have
-    no end of their own and the tenant has set one.
+    They have expired; or have no end of their own, and came with a job that is gone, or with none
+    for ``unclaimed_s``, or are older than the tenant keeps them.
     """
     of_it = jobs.c.media_id == media.c.id
     unfinished = sa.exists().where(of_it, jobs.c.state.in_(_UNFINISHED)).correlate(media)
@@ -91,11 +97,12 @@ def due(
             ~unfinished,
             sa.or_(
                 media.c.expires_at <= now,
-                sa.and_(media.c.owned, media.c.created_at <= now - unclaimed_s, unclaimed),
                 sa.and_(
-                    ~media.c.owned,
                     media.c.expires_at.is_(None),
-                    media.c.created_at + tenants.c.retention_s <= now,
+                    sa.or_(
+                        media.c.owned & unclaimed & (media.c.created_at <= now - unclaimed_s),
+                        ~media.c.owned & (media.c.created_at + tenants.c.retention_s <= now),
+                    ),
                 ),
             ),
         )

@@ -12,7 +12,7 @@ from earmark.dialects.deepaffects._access import Asking
 from earmark.dialects.deepaffects._calls import CALLS, Call, answer
 from earmark.dialects.deepaffects._names import NAME, PREFIX
 from earmark.dialects.deepaffects._people import People
-from earmark.dialects.deepaffects._recordings import at_hand, forgetting, receive
+from earmark.dialects.deepaffects._recordings import at_hand, receive
 from earmark.dialects.deepaffects._requests import Recorded, read_request_id
 from earmark.errors import InvalidInput
 from earmark.service import AddressRules, Caller, Media, Service, Submission
@@ -37,13 +37,13 @@ def _add(router: APIRouter, service: Service, call: Call, api: str) -> None:
 
     @router.post(f"/sync{call.path}")
     async def at_once(request: Request, caller: Asking) -> dict[str, Any]:
-        asked, media = await receive(request, service, caller, call.model)
+        asked, media = await receive(request, service, caller, call.model, at_once=True)
 
         def analyse() -> dict[str, Any]:
-            with forgetting(service, caller, media):
+            with service.media.for_request(media):
                 order = call.order(asked, People(service, caller))
-            with at_hand(service, caller, asked, media) as recording:
-                return answer(service, caller, order, recording)
+                with at_hand(service, caller, asked, media) as recording:
+                    return answer(service, caller, order, recording)
 
         return await run_in_threadpool(analyse)
 
@@ -58,14 +58,14 @@ def _add(router: APIRouter, service: Service, call: Call, api: str) -> None:
             raise InvalidInput(_WEBHOOK)
         rules.check_url(webhook)
         known_as = read_request_id(request_id)
-        asked, media = await receive(request, service, caller, call.model)
+        asked, media = await receive(request, service, caller, call.model, at_once=False)
         job_id = await run_in_threadpool(submit, caller, asked, media, webhook, known_as)
         return {"request_id": known_as or job_id, "api": api}
 
     def submit(
         caller: Caller, asked: Recorded, media: Media | None, webhook: str, known_as: str | None
     ) -> str:
-        with forgetting(service, caller, media):
+        with service.media.for_request(media):
             order = call.order(asked, People(service, caller))
             submission = Submission(
                 dialect=NAME,

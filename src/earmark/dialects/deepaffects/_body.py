@@ -148,10 +148,15 @@ class JsonBody(Generic[T]):
 
 
 class _Base64:
-    """Decodes base64 (RFC 4648, padded; white space is ignored) that comes in pieces."""
+    """Decodes base64 (RFC 4648, padded; white space is ignored) that comes in pieces.
+
+    White space has to be less than the rest and `MAX_FIELD_BYTES`, so that who bounds the bytes
+    that come out bounds what goes in.
+    """
 
     def __init__(self) -> None:
         self.size = 0
+        self._came = 0  # characters, white space included
         self._ahead = b""  # fewer than four characters
         self._padded = False
 
@@ -159,6 +164,7 @@ class _Base64:
         """The bytes that are known now."""
         try:
             raw = text.encode("ascii") if isinstance(text, str) else text
+            self._came += len(raw)
             self._ahead += raw.translate(None, _SPACE)
             if self._padded and self._ahead:
                 raise ValueError("something follows its end")
@@ -169,6 +175,8 @@ class _Base64:
             raise _no_base64(error) from error
         self._padded = self._padded or groups.endswith(b"=")
         self.size += len(data)
+        if self._came > 2 * (4 * (self.size + 3) // 3) + MAX_FIELD_BYTES:
+            raise _no_base64(ValueError("most of it is white space"))
         return data
 
     def end(self) -> None:

@@ -33,7 +33,7 @@ def enrolment_routes(service: Service, version: str) -> APIRouter:
     @router.post("/enroll")
     async def enroll(request: Request, caller: Asking) -> dict[str, Any]:
         """Add a sample to somebody's enrolment."""
-        asked, media = await receive(request, service, caller, EnrollRequest)
+        asked, media = await receive(request, service, caller, EnrollRequest, at_once=True)
         enrollment = await run_in_threadpool(_enroll, service, caller, asked, media)
         if version == "v1":
             return {"message": "Complete" if enrollment.complete else "Success"}

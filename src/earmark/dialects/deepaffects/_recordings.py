@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -14,10 +14,10 @@ from earmark.dialects._multipart import Writer, receive_body
 from earmark.dialects.deepaffects._body import MAX_FIELD_BYTES, JsonBody
 from earmark.dialects.deepaffects._names import NAME
 from earmark.dialects.deepaffects._requests import DeleteRequest, Recorded, read
-from earmark.errors import EarmarkError, InvalidInput, NotFound
-from earmark.service import Caller, Media, Service, fetch
+from earmark.errors import InvalidInput
+from earmark.service import Caller, Media, Service, download
 
-__all__ = ["at_hand", "forgetting", "receive", "receive_order"]
+__all__ = ["at_hand", "receive", "receive_order"]
 
 _FETCH_S: Final = 60.0
 """Seconds that fetching a recording may take while the client waits for the answer."""
@@ -26,7 +26,12 @@ AnyRecorded = TypeVar("AnyRecorded", bound=Recorded)
 
 
 async def receive(
-    request: Request, service: Service, caller: Caller, model: type[AnyRecorded]
+    request: Request,
+    service: Service,
+    caller: Caller,
+    model: type[AnyRecorded],
+    *,
+    at_once: bool,
 ) -> tuple[AnyRecorded, Media | None]:
     """What is asked, and the recording unless that is at a ``url``.
 
@@ -36,7 +41,9 @@ async def receive(
 
     def open_media() -> Writer[Media]:
         announced = None if length is None else max(0, length - MAX_FIELD_BYTES) * 3 // 4
-        return service.media.writer(caller, dialect=NAME, owned=True, announced=announced)
+        return service.media.writer(
+            caller, dialect=NAME, owned=True, at_once=at_once, announced=announced
+        )
 
     return await receive_body(request, JsonBody(open_media, partial(read, model)))
 
@@ -59,32 +66,8 @@ def at_hand(
 
     Raises `FetchError` when it cannot be had from its address.
     """
-    media = media or _fetched(service, caller, asked.url or "")
-    try:
+    media = media or download(
+        service, caller, asked.url or "", dialect=NAME, timeout_s=_FETCH_S, at_once=True
+    )
+    with service.media.for_request(media):
         yield media
-    finally:
-        _forget(service, caller, media)
-
-
-@contextmanager
-def forgetting(service: Service, caller: Caller, media: Media | None) -> Iterator[None]:
-    """Delete the recording if what is done with it meanwhile fails."""
-    try:
-        yield
-    except EarmarkError:
-        if media is not None:
-            _forget(service, caller, media)
-        raise
-
-
-def _fetched(service: Service, caller: Caller, url: str) -> Media:
-    limit = service.settings.max_upload_bytes
-    with service.media.writer(caller, dialect=NAME, owned=True) as writer:
-        for chunk in fetch(url, http=service.http, limit_bytes=limit, timeout_s=_FETCH_S):
-            writer.write(chunk)
-        return writer.commit()
-
-
-def _forget(service: Service, caller: Caller, media: Media) -> None:
-    with suppress(NotFound):  # the sweeper or the enrolment was faster
-        service.media.delete(caller, media.id)

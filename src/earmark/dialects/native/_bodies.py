@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from fastapi.concurrency import contextmanager_in_threadpool
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from earmark.dialects._http import announced_bytes
-from earmark.dialects._multipart import receive_form
+from earmark.dialects._multipart import receive_recording
 from earmark.dialects.native._names import NAME
 from earmark.dialects.native._requests import canonical, parse_form, parse_json
-from earmark.errors import Conflict, InvalidInput, NotFound
+from earmark.errors import InvalidInput
 from earmark.service import Caller, Media, Service
 
-__all__ = ["Body", "described", "forget", "receive", "received"]
+__all__ = ["Body", "described", "received"]
 
 FormModel = TypeVar("FormModel", bound=BaseModel)
 JsonModel = TypeVar("JsonModel", bound=BaseModel)
@@ -42,31 +42,6 @@ class Body(Generic[Asked_co]):
     fingerprint: str
 
 
-async def receive(
-    request: Request,
-    service: Service,
-    caller: Caller,
-    form: type[FormModel],
-    remote: type[JsonModel],
-    *,
-    field_bytes: int = FIELD_BYTES,
-) -> Body[FormModel | JsonModel]:
-    """Read the body. JSON may name a recording that is here in a field ``media``.
-
-    Raises HTTP 415 for a body that is neither a form nor JSON, `InvalidInput` for a form without
-    a recording, `NotFound` for one that is not here, and what `receive_form` raises.
-    """
-    match request.headers.get("content-type", "").partition(";")[0].strip().lower():
-        case "multipart/form-data":
-            return await _from_form(request, service, caller, form, field_bytes)
-        case "application/json":
-            return await _from_json(request, service, caller, remote)
-        case other:
-            raise HTTPException(
-                415, f"Send multipart/form-data or application/json, not {other!r}."
-            )
-
-
 @asynccontextmanager
 async def received(
     request: Request,
@@ -74,20 +49,30 @@ async def received(
     caller: Caller,
     form: type[FormModel],
     remote: type[JsonModel],
+    *,
+    at_once: bool,
+    field_bytes: int = FIELD_BYTES,
 ) -> AsyncIterator[Body[FormModel | JsonModel]]:
-    """As `receive`, for what is answered at once: a recording that came is then removed."""
-    body = await receive(request, service, caller, form, remote)
-    try:
+    """Read the body; the recording in it is deleted afterwards, unless a job has taken it.
+
+    JSON may name a recording that is here in a field ``media``. ``at_once``: there is no job, and
+    the answer waits for the engine.
+
+    Raises HTTP 415 for a body that is neither a form nor JSON, `InvalidInput` for a form without
+    a recording, `NotFound` for one that is not here, and what `receive_form` raises.
+    """
+    body: Body[FormModel | JsonModel]
+    match request.headers.get("content-type", "").partition(";")[0].strip().lower():
+        case "multipart/form-data":
+            body = await _from_form(request, service, caller, form, field_bytes, at_once)
+        case "application/json":
+            body = await _from_json(request, service, caller, remote)
+        case other:
+            raise HTTPException(
+                415, f"Send multipart/form-data or application/json, not {other!r}."
+            )
+    async with contextmanager_in_threadpool(service.media.for_request(body.media)):
         yield body
-    finally:
-        if body.media is not None and body.media.owned:
-            await run_in_threadpool(forget, service, caller, body.media)
-
-
-def forget(service: Service, caller: Caller, media: Media) -> None:
-    """Remove a recording, unless that has been done, or a job has taken it."""
-    with suppress(NotFound, Conflict):
-        service.media.delete(caller, media.id)
 
 
 def described(form: type[BaseModel], remote: type[BaseModel]) -> dict[str, Any]:
@@ -132,24 +117,20 @@ async def _from_form(
     caller: Caller,
     model: type[FormModel],
     field_bytes: int,
+    at_once: bool,
 ) -> Body[FormModel]:
     def check(fields: Mapping[str, str]) -> None:
         parse_form(model, fields)
 
-    form = await receive_form(
+    form = await receive_recording(
         request,
-        file_field="file",
-        open_file=lambda name: service.media.writer(
-            caller,
-            dialect=NAME,
-            name=name,
-            owned=True,
-            announced=announced_bytes(request, form=True),
-        ),
+        service,
+        caller,
+        dialect=NAME,
         text_fields=model.model_fields,
         max_field_bytes=field_bytes,
-        max_file_bytes=service.settings.max_upload_bytes,
         check=check,
+        at_once=at_once,
     )
     if form.media is None:
         raise InvalidInput("The form has no recording: put it into the field 'file'.")

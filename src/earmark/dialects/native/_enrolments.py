@@ -76,7 +76,9 @@ async def enrol_new(
     The recording comes in the form's `file`, or was uploaded before (`media`); nobody else should
     speak in it. A `voiceprint` may take its place.
     """
-    async with received(request, service, caller, EnrolmentForm, EnrolmentRequest) as body:
+    async with received(
+        request, service, caller, EnrolmentForm, EnrolmentRequest, at_once=True
+    ) as body:
         promise = idempotency_of(
             request,
             f"POST {request.url.path}",

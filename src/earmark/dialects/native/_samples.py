@@ -79,7 +79,7 @@ async def enrol(
     The recording comes in the form's `file`, or was uploaded before (`media`); nobody else should
     speak in it. Several samples of one person make it surer that they are recognised.
     """
-    async with received(request, service, caller, SampleForm, SampleRequest) as body:
+    async with received(request, service, caller, SampleForm, SampleRequest, at_once=True) as body:
         promise = idempotency_of(
             request,
             f"POST {request.url.path}",

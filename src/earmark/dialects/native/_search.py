@@ -96,7 +96,7 @@ async def search_gallery(
     Longer ones, and ones of several people, are for `POST /identifications`.
     """
     promise_of(request, response)
-    async with received(request, service, caller, SearchForm, SearchRequest) as body:
+    async with received(request, service, caller, SearchForm, SearchRequest, at_once=True) as body:
         return await run_in_threadpool(_search, service, caller, [gallery_id], body)
 
 
@@ -111,7 +111,9 @@ async def search_galleries(
 ) -> SearchDocument:
     """As in one gallery, among the speakers of all that `gallery_ids` names."""
     promise_of(request, response)
-    async with received(request, service, caller, WideSearchForm, WideSearchRequest) as body:
+    async with received(
+        request, service, caller, WideSearchForm, WideSearchRequest, at_once=True
+    ) as body:
         return await run_in_threadpool(_search, service, caller, body.asked.gallery_ids, body)
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from earmark.dialects._http import MAX_JSON_BYTES, absolute_url, idempotency_of
 from earmark.dialects.native._access import AdmittingRoute, JobsCaller, TheService
-from earmark.dialects.native._bodies import Body, described, forget, receive
+from earmark.dialects.native._bodies import Body, described, received
 from earmark.dialects.native._documents import JobDocument, job_document
 from earmark.dialects.native._idempotency import mark_replayed
 from earmark.dialects.native._names import NAME, PREFIX
@@ -23,7 +23,6 @@ from earmark.dialects.native._requests import (
     VoiceActivityForm,
     VoiceActivityRequest,
 )
-from earmark.errors import EarmarkError
 from earmark.service import (
     Caller,
     Idempotency,
@@ -91,16 +90,17 @@ class Submitter:
         self, response: Response, form: type[JobForm], remote: type[JobForm]
     ) -> JobDocument:
         """Read the body, note the job, and describe it. ``remote`` is a `Source` too."""
-        body = await receive(
-            self._request, self._service, self._caller, form, remote, field_bytes=MAX_JSON_BYTES
-        )
-        try:
+        async with received(
+            self._request,
+            self._service,
+            self._caller,
+            form,
+            remote,
+            at_once=False,
+            field_bytes=MAX_JSON_BYTES,
+        ) as body:
             submitted = await run_in_threadpool(self._note, body)
-        except EarmarkError:
-            await run_in_threadpool(self._forget, body)
-            raise
         if submitted.replayed:
-            await run_in_threadpool(self._forget, body)
             mark_replayed(response)
         base = absolute_url(self._request, PREFIX, self._service.settings)
         document = job_document(submitted.job, base)
@@ -137,8 +137,3 @@ class Submitter:
 
     def _idempotency(self, fingerprint: str) -> Idempotency | None:
         return idempotency_of(self._request, f"POST {self._kind.value}", fingerprint)
-
-    def _forget(self, body: Body[Any]) -> None:
-        """Remove a recording that came with the request."""
-        if body.media is not None and body.media.owned:
-            forget(self._service, self._caller, body.media)

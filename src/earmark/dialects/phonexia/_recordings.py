@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from earmark.dialects._http import announced_bytes
-from earmark.dialects._multipart import receive_form
+from earmark.dialects._multipart import receive_recording
 from earmark.dialects.phonexia._access import Admission
 from earmark.dialects.phonexia._names import NAME
 from earmark.dialects.phonexia._requests import Selection, missing_file, promise_of
 from earmark.dialects.phonexia._tasks import accepted
 from earmark.dialects.phonexia._technologies import RecordingTechnology
 from earmark.errors import MediaTooLarge
-from earmark.service import Service, Submission
+from earmark.service import Service, Submission, Submitted
 
 __all__ = ["add_recording_route"]
 
@@ -33,19 +33,13 @@ def add_recording_route(app: FastAPI, service: Service, technology: RecordingTec
             raise missing_file()
         _refuse_too_large(request, service.settings.max_upload_bytes)
         caller, options = request.state.caller, selection.options()
-        form = await receive_form(
+        form = await receive_recording(
             request,
-            file_field="file",
-            open_file=lambda name: service.media.writer(
-                caller,
-                dialect=NAME,
-                name=name,
-                owned=True,
-                announced=announced_bytes(request, form=True),
-            ),
+            service,
+            caller,
+            dialect=NAME,
             text_fields=("config",),
             max_field_bytes=_MAX_FIELD_BYTES,
-            max_file_bytes=service.settings.max_upload_bytes,
             check=lambda fields: technology.configure(options, fields),
         )
         if form.media is None:
@@ -57,12 +51,13 @@ def add_recording_route(app: FastAPI, service: Service, technology: RecordingTec
             media=form.media,
             retention_s=service.settings.phonexia_retention_s,
         )
-        submitted = await run_in_threadpool(
-            service.jobs.submit,
-            caller,
-            submission,
-            idempotency=promise_of(request, lambda: form.fingerprint),
-        )
+        promise = promise_of(request, lambda: form.fingerprint)
+
+        def submit() -> Submitted:
+            with service.media.for_request(submission.media):
+                return service.jobs.submit(caller, submission, idempotency=promise)
+
+        submitted = await run_in_threadpool(submit)
         return accepted(submitted.job, technology)
 
 
