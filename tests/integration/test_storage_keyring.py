@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from pydantic import SecretStr
 
 from earmark.errors import EarmarkError, InvalidOption, KeyringError
 from earmark.settings import Settings
-from earmark.storage import Database, Vault, generate_master_key, migrate
+from earmark.storage import Database, Vault, _backup, generate_master_key, migrate
 from earmark.storage._keyring import Keyring
 from postgres import Postgres
 
@@ -191,6 +193,79 @@ def test_a_key_file_is_rotated_beside_a_server_that_goes_on(
         assert vault.open("early", early, purpose="p") == b"early"
         assert vault.open("late", late, purpose="p") == b"late"
         assert list(vault.status().masters.values()) == [2]
+
+
+def test_a_rotation_that_was_cut_short_costs_no_data_key_and_is_taken_up(
+    settings: Settings,
+) -> None:
+    class Short(Keyring):
+        """Goes no further than to begin."""
+
+        def _rotate_some(self) -> int:
+            raise KeyringError("cut short")
+
+    class Overtaken(Keyring):
+        """Somebody else begins when this one has only begun."""
+
+        def _rotate_some(self) -> int:
+            if not overtaken:
+                overtaken.append(True)
+                with pytest.raises(KeyringError, match="cut short"):
+                    short.rotate()
+            return super()._rotate_some()
+
+    overtaken: list[bool] = []
+    with closing(Short.open(settings)) as short, closing(Overtaken.open(settings)) as keyring:
+        keys = {owner: keyring.make(owner, allowed) for owner in map(str, range(20))}
+        assert keyring.rotate() == 20
+    with closing(opened(settings)) as again:
+        assert again.keys(keys) == keys
+        assert again.rotate() == 20
+        assert list(again.masters().values()) == [20]
+
+
+def test_processes_that_rotate_at_once_lose_no_data_key(settings: Settings) -> None:
+    with closing(opened(settings)) as keyring:
+        keys = {owner: keyring.make(owner, allowed) for owner in map(str, range(50))}
+    program = (
+        "import json, sys; from earmark.settings import Settings;"
+        "from earmark.storage._keyring import Keyring;"
+        "ring = Keyring.open(Settings(**json.loads(sys.argv[1])));"
+        "[ring.rotate() for _ in range(10)]"
+    )
+    url = settings.keyring_url
+    named = {"data_dir": str(settings.data_dir), "keyring_url": url and url.get_secret_value()}
+    command = [sys.executable, "-c", program, json.dumps(named)]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    with closing(opened(settings)) as again:
+        assert again.keys(keys) == keys
+        assert list(again.masters().values()) == [50]
+
+
+def test_a_backup_has_the_master_key_of_its_keyring(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, keys = settings_of(tmp_path), tmp_path / "keys.db"
+    copied = _backup._copy_database
+
+    def after_a_rotation_if_possible(source: Path, target: Path) -> None:
+        if target == keys:
+            with suppress(sqlite3.OperationalError), closing(sqlite3.connect(source)) as held:
+                held.execute("PRAGMA busy_timeout = 0")
+                held.execute("BEGIN IMMEDIATE")
+                held.rollback()
+                keyring.rotate()
+        copied(source, target)
+
+    monkeypatch.setattr(_backup, "_copy_database", after_a_rotation_if_possible)
+    with closing(opened(settings)) as keyring:
+        key = keyring.make("june", allowed)
+        _backup.back_up(settings, tmp_path / "copy", keyring=keys)
+        assert keyring.rotate() == 1  # nothing is held any more
+    copy = Settings.model_validate({"data_dir": tmp_path / "copy", "keyring_url": keys.as_uri()})
+    with closing(opened(copy)) as keyring:
+        assert keyring.keys(["june"]) == {"june": key}
 
 
 def test_places_that_cannot_be_right_are_refused(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from earmark.errors import Conflict, DiskFull, InvalidOption, NotFound
@@ -14,6 +15,8 @@ from earmark.storage._keyring import keyring_file
 from earmark.storage._layout import BLOBS_FOLDER, DATABASE_FILE, KEY_FILE, MASTER_KEY_FILE
 
 __all__ = ["back_up"]
+
+_BUSY_S = 30.0
 
 
 def back_up(settings: Settings, target: Path, *, keyring: Path | None = None) -> None:
@@ -45,12 +48,14 @@ def back_up(settings: Settings, target: Path, *, keyring: Path | None = None) ->
         _copy_blobs(source / BLOBS_FOLDER, target / BLOBS_FOLDER)
         _copy_database(source / DATABASE_FILE, target / DATABASE_FILE)
         _copy_blobs(source / BLOBS_FOLDER, target / BLOBS_FOLDER)
-        for name in (KEY_FILE, MASTER_KEY_FILE):
-            if (source / name).is_file():
-                shutil.copy2(source / name, target / name)
-        if keys is not None and keyring is not None:
+        _copy_file(source / KEY_FILE, target)
+        if keys is None or keyring is None:
+            _copy_file(source / MASTER_KEY_FILE, target)
+        else:
             # After the database: it then has the data keys of all that is there.
-            _copy_database(keys, private_file(keyring))
+            with _unchanged(keys):  # so that the master key is the one that opens it
+                _copy_file(source / MASTER_KEY_FILE, target)
+                _copy_database(keys, private_file(keyring))
     except OSError as error:
         raise DiskFull(f"The backup could not be written: {error.strerror}.") from error
 
@@ -72,6 +77,20 @@ def _keyring_to_copy(settings: Settings, target: Path, copy: Path) -> Path:
             " data: name a file elsewhere."
         )
     return source
+
+
+@contextmanager
+def _unchanged(keyring: Path) -> Iterator[None]:
+    """Keep others from writing to the keyring, and so from rotating its master key."""
+    database = sqlite3.connect(keyring, timeout=_BUSY_S, isolation_level=None)
+    with closing(database):
+        database.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def _copy_file(path: Path, folder: Path) -> None:
+    if path.is_file():
+        shutil.copy2(path, folder / path.name)
 
 
 def _copy_database(source: Path, target: Path) -> None:

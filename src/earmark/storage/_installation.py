@@ -1,4 +1,4 @@
-"""What is true of an installation as a whole."""
+"""What is true of an installation as a whole, or of a keyring: short texts by name."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ from earmark.storage._schema import installation
 __all__ = ["note", "noted", "settle"]
 
 
-def settle(connection: sa.Connection, name: str, value: str) -> str:
+def settle(
+    connection: sa.Connection, name: str, value: str, *, table: sa.Table = installation
+) -> str:
     """The value that was settled for this name; the one given, if none was."""
-    insert_new(connection, installation, {"name": name, "value": value})
-    query = sa.select(installation.c.value).where(installation.c.name == name)
-    return str(connection.execute(query).scalar_one())
+    insert_new(connection, table, {"name": name, "value": value})
+    return str(connection.execute(_of(name, table)).scalar_one())
 
 
-def noted(connection: sa.Connection, name: str) -> str | None:
+def noted(connection: sa.Connection, name: str, *, table: sa.Table = installation) -> str | None:
     """The value under this name."""
-    return connection.scalar(sa.select(installation.c.value).where(installation.c.name == name))
+    return connection.scalar(_of(name, table))
 
 
-def note(connection: sa.Connection, name: str, value: str) -> None:
+def note(
+    connection: sa.Connection, name: str, value: str, *, table: sa.Table = installation
+) -> None:
     """Put a value under this name, whatever was there."""
-    if not insert_new(connection, installation, {"name": name, "value": value}):
-        connection.execute(installation.update().filter_by(name=name).values(value=value))
+    if not insert_new(connection, table, {"name": name, "value": value}):
+        connection.execute(table.update().filter_by(name=name).values(value=value))
+
+
+def _of(name: str, table: sa.Table) -> sa.Select[tuple[str]]:
+    return sa.select(table.c.value).where(table.c.name == name)

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from earmark.errors import InvalidOption, KeyringError, StorageUnavailable
 from earmark.settings import Settings
+from earmark.storage import _installation as installation
 from earmark.storage._database import Database
 from earmark.storage._insert import insert_new
 from earmark.storage._layout import KEYRING_FILE
@@ -164,26 +165,29 @@ class Keyring:
     def rotate(self) -> int:
         """Encrypt every data key with the first master key; how many were with another one.
 
-        A master key from a file is made new before, and the one before it removed. Servers may go
-        on meanwhile; the data itself stays as it is.
+        A master key from a file is made new before, and those before it removed. Servers may go
+        on meanwhile, and others rotate: the file is changed only while nobody else writes to it or
+        to the keyring, and keeps every master key that encrypts anything. The data stays as it is.
         """
-        self._masters.begin_rotation()
+        with self._masters.changing(), self._writing() as connection:
+            self._confirm(connection)
+            self._masters.add()
         rotated = 0
         while count := self._rotate_some():
             rotated += count
-        self._masters.end_rotation()
+        with self._masters.changing(), self._writing() as connection:
+            self._masters.drop(self._needed(connection))
         return rotated
 
     def note(self, name: str, value: str) -> None:
         """Note something under this name, whatever was there."""
         with self._writing() as connection:
-            if not insert_new(connection, _about, {"name": name, "value": value}):
-                connection.execute(_about.update().filter_by(name=name).values(value=value))
+            installation.note(connection, name, value, table=_about)
 
     def noted(self, name: str) -> str | None:
         """What is noted under this name."""
         with self._reading() as connection:
-            return connection.scalar(sa.select(_about.c.value).where(_about.c.name == name))
+            return installation.noted(connection, name, table=_about)
 
     def empty(self) -> bool:
         """Whether it holds no data key."""
@@ -199,8 +203,9 @@ class Keyring:
             if not self._database.embedded:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             _metadata.create_all(connection)
-            mine = _settle(connection, "id", str(uuid.uuid4()))
-            check = _settle(connection, _CHECK, self._check_value(mine))
+            self._masters.reload()
+            mine = installation.settle(connection, "id", str(uuid.uuid4()), table=_about)
+            check = installation.settle(connection, _CHECK, self._check_value(mine), table=_about)
             if not _any_key(connection) and check.partition(" ")[0] not in self._masters.ids:
                 self._set_check(connection, mine)  # there is nothing that the other one opens
             self._confirm(connection)
@@ -208,8 +213,7 @@ class Keyring:
 
     def _confirm(self, connection: sa.Connection) -> None:
         """Raise `KeyringError` unless the master keys here are those of this keyring."""
-        query = sa.select(_about.c.value).where(_about.c.name == _CHECK)
-        master, _, wrapped = str(connection.execute(query).scalar_one()).partition(" ")
+        master, wrapped = _check_in(connection)
         self._masters.unwrap(_CHECK, master, bytes.fromhex(wrapped))
 
     def _check_value(self, text: str) -> str:
@@ -217,12 +221,17 @@ class Keyring:
         return f"{master} {wrapped.hex()}"
 
     def _set_check(self, connection: sa.Connection, text: str) -> None:
-        value = self._check_value(text)
-        connection.execute(_about.update().filter_by(name=_CHECK).values(value=value))
+        installation.note(connection, _CHECK, self._check_value(text), table=_about)
+
+    def _needed(self, connection: sa.Connection) -> set[str]:
+        """The ids of the master keys that encrypt anything."""
+        used = connection.scalars(sa.select(_data_keys.c.master).distinct())
+        return {_check_in(connection)[0], *used}
 
     def _rotate_some(self) -> int:
         """Encrypt some data keys with the first master key; none left: the check as well."""
         with self._writing() as connection:
+            self._masters.reload()  # somebody else may have begun to rotate
             query = sa.select(_data_keys.c.owner, _data_keys.c.master, _data_keys.c.wrapped)
             others = query.where(_data_keys.c.master != self._masters.ids[0]).limit(_AT_ONCE)
             rows = connection.execute(others).all()
@@ -259,14 +268,14 @@ class Keyring:
             raise KeyringError(f"The keyring in {self.place} cannot be used. {error}") from error
 
 
+def _check_in(connection: sa.Connection) -> tuple[str, str]:
+    """The id of the master key that the check is encrypted with, and the check as hex."""
+    master, _, wrapped = str(installation.noted(connection, _CHECK, table=_about)).partition(" ")
+    return master, wrapped
+
+
 def _any_key(connection: sa.Connection) -> bool:
     return connection.scalar(sa.select(_data_keys.c.owner).limit(1)) is not None
-
-
-def _settle(connection: sa.Connection, name: str, value: str) -> str:
-    insert_new(connection, _about, {"name": name, "value": value})
-    query = sa.select(_about.c.value).where(_about.c.name == name)
-    return str(connection.execute(query).scalar_one())
 
 
 def keyring_file(settings: Settings) -> Path | None:

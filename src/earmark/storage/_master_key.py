@@ -8,12 +8,14 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from filelock import FileLock
 
 from earmark.errors import InvalidOption, KeyringError
 from earmark.settings import Settings
@@ -97,15 +99,27 @@ class MasterKeys:
         if self._file is not None:
             self._take(_read(self._file))
 
-    def begin_rotation(self) -> None:
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """While this lasts, no other process changes the file."""
+        with FileLock(f"{self._file}.lock") if self._file is not None else nullcontext():
+            yield
+
+    def add(self) -> None:
         """Put a new key before the others, in the file; those of a setting are given by people."""
         if self._file is not None:
             self._write((generate_master_key(), *_read(self._file)))
 
-    def end_rotation(self) -> None:
-        """Remove all but the first key from the file."""
+    def drop(self, needed: Collection[str]) -> None:
+        """Remove the keys from the file that are neither the first nor one of these ids."""
         if self._file is not None:
-            self._write(_read(self._file)[:1])
+            first, *others = _read(self._file)
+            kept = [
+                text
+                for text in others
+                if not _ciphers([text], self.place).keys().isdisjoint(needed)
+            ]
+            self._write((first, *kept))
 
     def _write(self, texts: tuple[str, ...]) -> None:
         assert self._file is not None
