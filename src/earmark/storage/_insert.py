@@ -1,4 +1,4 @@
-"""Inserting a row unless it is there, which SQL leaves to its dialects."""
+"""Inserting rows that may be there already, which SQL leaves to its dialects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["insert_new"]
+__all__ = ["insert_new", "insert_or_update"]
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
@@ -16,7 +16,27 @@ def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, 
 
     A rival that has inserted such a row and not yet committed is waited for.
     """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    inserted = insert(table).values(values).on_conflict_do_nothing()
+    inserted = _insert(connection, table).values(values).on_conflict_do_nothing()
     # Not the count of rows, which PostgreSQL's driver does not tell of an insert.
     return connection.execute(inserted.returning(*table.primary_key)).first() is not None
+
+
+def insert_or_update(
+    connection: sa.Connection, table: sa.Table, values: Mapping[str, Any], *, changed: str
+) -> None:
+    """Insert a row; one with an equal primary key gets the new value of the column ``changed``.
+
+    A rival that has inserted such a row and not yet committed is waited for.
+    """
+    insert = _insert(connection, table).values(values)
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=list(table.primary_key), set_={changed: insert.excluded[changed]}
+        )
+    )
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
+from earmark.storage._insert import insert_or_update
 from earmark.storage._schema import resource_tags
 
 __all__ = ["delete", "listing", "put"]
@@ -13,13 +14,9 @@ __all__ = ["delete", "listing", "put"]
 
 def put(connection: sa.Connection, tenant_id: str, resource: str, tags: Mapping[str, str]) -> None:
     """Set tags; those that are there get the new values."""
-    delete(connection, tenant_id, resource, tags)
-    for key, value in tags.items():
-        connection.execute(
-            resource_tags.insert().values(
-                tenant_id=tenant_id, resource=resource, key=key, value=value
-            )
-        )
+    for key, value in sorted(tags.items()):  # in one order, or rivals wait for each other
+        row = {"tenant_id": tenant_id, "resource": resource, "key": key, "value": value}
+        insert_or_update(connection, resource_tags, row, changed="value")
 
 
 def listing(connection: sa.Connection, tenant_id: str, resource: str) -> dict[str, str]:
