@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from earmark.errors import ForeignVoiceprint, InvalidInput, InvalidOption
 from earmark.settings import Settings
@@ -15,6 +18,7 @@ from earmark.voiceprints import (
     DEFAULT_MODEL,
     Calibration,
     Comparisons,
+    Index,
     Sound,
     Voiceprint,
     fit_calibration,
@@ -110,6 +114,43 @@ def test_several_voiceprints_are_one_in_which_short_ones_count_less() -> None:
     assert BUNDLED.merge([silent, silent]).cosine(silent) == pytest.approx(1.0)
     with pytest.raises(InvalidInput):
         BUNDLED.merge([])
+
+
+def test_somebody_whose_voiceprints_have_no_mean_spoils_no_search() -> None:
+    one, other = np.eye(448, dtype=np.float32)[:2]
+
+    def heard(vector: NDArray[np.float32], seconds: float) -> Voiceprint:
+        return Voiceprint(vector=vector, model=DEFAULT_MODEL, net_speech_s=seconds)
+
+    opposite = [heard(one, 20.0), heard(-one, 20.0)]
+    assert BUNDLED.merge(opposite) == heard(one, 40.0)
+    blurred = heard(-one + 1e-4 * other, 20.0)
+    assert BUNDLED.merge([opposite[0], blurred]).cosine(opposite[0]) == 1.0
+    endless = [heard(one, 1e308), heard(one, 1e308)]
+    index = Index(BUNDLED)
+    index.load([("opposite", opposite), ("endless", endless), ("good", [heard(other, 30.0)])])
+    assert index.search(heard(other, 20.0), k=1)[0].speaker == "good"
+
+
+_SECONDS = st.floats(0, max_value=float(np.finfo(np.float64).max))
+
+
+@given(
+    signs=st.lists(st.tuples(st.sampled_from([-1, 1]), _SECONDS), min_size=1, max_size=6),
+    axis=st.integers(0, 447),
+)
+def test_any_voiceprints_of_one_person_can_be_merged(
+    signs: list[tuple[int, float]], axis: int
+) -> None:
+    """And searched for, so that nobody spoils a gallery for all others."""
+    vector = np.eye(448, dtype=np.float32)[axis]
+    prints = [
+        Voiceprint(vector=sign * vector, model=DEFAULT_MODEL, net_speech_s=seconds)
+        for sign, seconds in signs
+    ]
+    whole = BUNDLED.merge(prints)
+    assert abs(whole.cosine(prints[0])) == pytest.approx(1.0)
+    assert np.isfinite(BUNDLED.compare([whole], prints)).all()
 
 
 def test_everybody_is_compared_with_everybody() -> None:

@@ -78,6 +78,8 @@ def test_any_part_of_it_is_refused() -> None:
         (rewritten(6, "B", 5), "header makes no sense"),
         (rewritten(8, "<d", float("nan")), "holds makes no sense"),
         (rewritten(8, "<d", -1.0), "holds makes no sense"),
+        (rewritten(8, "<d", 86_401.0), "holds makes no sense"),
+        (rewritten(8, "<d", 1e308), "holds makes no sense"),
         (rewritten(16, "<H", 0), "header makes no sense"),
         (rewritten(16, "<H", 65535), "header makes no sense"),
         (rewritten(16, "<H", 447), "has 1827 bytes and should have 1823"),
@@ -128,6 +130,15 @@ def test_a_voiceprint_that_only_says_that_it_is_of_the_model_is_refused() -> Non
     with pytest.raises(VoiceprintError, match="has 8 numbers") as caught:
         require_model(made(dimensions=8))
     assert not isinstance(caught.value, ForeignVoiceprint)
+
+
+def test_more_than_a_day_of_speech_has_no_portable_form() -> None:
+    vector = made().vector
+    day = Voiceprint(vector=vector, model=DEFAULT_MODEL, net_speech_s=86_400.0)
+    assert Voiceprint.from_bytes(day.to_bytes()) == day
+    longer = Voiceprint(vector=vector, model=DEFAULT_MODEL, net_speech_s=1e308)
+    with pytest.raises(VoiceprintError, match="no portable form"):
+        longer.to_bytes()
 
 
 def test_a_model_that_the_form_cannot_name_has_none() -> None:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ _SCHEMA = "earmark.calibration/1"
 Double = NDArray[np.float64]
 
 _LONGEST_S = 600.0  # of net speech; more says nothing more
+_LEAST_MEAN = 1e-3  # length of a mean of unit vectors that still has a direction of its own
 _SCORE = {"slope": 2, "offset": 3, "both": 2, "apart": 2}
 _COUNTS = _SCORE | {"telephone": DIMENSIONS + 1}  # of numbers
 
@@ -224,8 +226,9 @@ class Calibration:
         """All voiceprints of one person as one: their mean, weighted by clarity squared.
 
         Longer ones count for more, but not so much that one long recording drowns the sound of all
-        others. Raises `InvalidInput` when there is none, `ForeignVoiceprint` when one is not of the
-        default model.
+        others. Where they point away from each other and have no mean, the clearest stands for
+        all, so that nobody's voiceprints spoil a search among many. Raises `InvalidInput` when
+        there is none, `ForeignVoiceprint` when one is not of the default model.
         """
         if not prints:
             raise InvalidInput("A person without a voiceprint cannot be searched for.")
@@ -235,10 +238,14 @@ class Calibration:
             return prints[0]
         weights = np.maximum(self.clarity([each.net_speech_s for each in prints]) ** 2, 1e-6)
         vectors = np.stack([each.vector for each in prints]).astype(np.float64)
+        merged = (weights[:, None] * vectors).sum(axis=0)
+        if np.linalg.norm(merged) < _LEAST_MEAN * weights.sum():
+            merged = vectors[weights.argmax()]
+        seconds = sum(each.net_speech_s for each in prints)
         return Voiceprint(
-            vector=(weights[:, None] * vectors).sum(axis=0).astype(np.float32),
+            vector=merged.astype(np.float32),
             model=DEFAULT_MODEL,
-            net_speech_s=sum(each.net_speech_s for each in prints),
+            net_speech_s=min(seconds, sys.float_info.max),  # a sum may pass all numbers
         )
 
     def probability(self, llr: ArrayLike, prior: float = 0.5) -> Double:

@@ -7,7 +7,7 @@ The layout, little-endian::
     1  type of the numbers, 1: float32
     1  quality, 0: not known, then 1 to 4 from poor to high
     1  length of the model's id
-    8  seconds of net speech, float64
+    8  seconds of net speech, float64, at most a day
     2  how many numbers
        the model's id, ASCII
        the numbers
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 import re
 import struct
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ _VERSION = 1
 _FLOAT32 = 1
 _CHECK = 8
 _MOST_NUMBERS = 2048
+_LONGEST_S = 86_400.0
 _MODEL = re.compile(rb"[a-z0-9][a-z0-9._-]{0,63}")
 _QUALITIES = (None, *Quality)
 _UNIT_TOLERANCE = 1e-6  # that of Voiceprint: what is read is then what was written
@@ -59,8 +59,13 @@ class Content:
 
 
 def pack(content: Content) -> bytes:
-    """The bytes. Raises `VoiceprintError` for a model's id or a length that they cannot hold."""
+    """The bytes. Raises `VoiceprintError` for what they cannot hold."""
     model = content.model.encode("utf-8")
+    if content.net_speech_s > _LONGEST_S:
+        raise VoiceprintError(
+            f"A voiceprint of {content.net_speech_s:g} s of speech has no portable form: make it"
+            f" from {_LONGEST_S:g} s at most."
+        )
     if not _MODEL.fullmatch(model) or not 0 < content.vector.size <= _MOST_NUMBERS:
         raise VoiceprintError(
             f"A voiceprint of model {content.model!r} with {content.vector.size} numbers has no"
@@ -103,7 +108,7 @@ def unpack(data: bytes) -> Content:
     model = data[_HEADER.size : vector_at]
     vector = np.frombuffer(data, "<f4", count, vector_at).astype(np.float32)
     norm = float(np.linalg.norm(vector.astype(np.float64)))  # NaN and infinity end up in it
-    fits = abs(norm - 1) <= _UNIT_TOLERANCE and math.isfinite(seconds) and seconds >= 0
+    fits = abs(norm - 1) <= _UNIT_TOLERANCE and 0 <= seconds <= _LONGEST_S  # NaN is in no range
     if not (fits and _MODEL.fullmatch(model)):
         raise VoiceprintError("The voiceprint is damaged: what it holds makes no sense.")
     return Content(
