@@ -204,6 +204,26 @@ def test_a_refusal_of_the_writer_goes_through() -> None:
         read(BODIES[0], Recording(limit=5))
 
 
+@pytest.mark.parametrize("space", [b" ", rb"\n", rb"\u0020"])
+def test_white_space_without_end_is_refused(space: bytes) -> None:
+    reader = JsonBody(Recording().open, remember)
+    reader.write(b'{"content":"QUJD')
+
+    def write_on() -> None:
+        for _ in range(100):
+            reader.write(space * (MAX_FIELD_BYTES // 50))
+
+    with pytest.raises(InvalidInput, match="white space"):
+        write_on()
+
+
+def test_white_space_after_every_character_is_no_harm() -> None:
+    content = "\n".join(base64.b64encode(SOUND * 400).decode())
+    recording = Recording()
+    read(json.dumps({"content": content}).encode(), recording)
+    assert bytes(recording.data) == SOUND * 400
+
+
 def test_that_memory_does_not_grow_with_the_recording() -> None:
     block = b"QUJD" * (1 << 16)
     recording = Recording(keep=False)
