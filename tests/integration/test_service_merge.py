@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -11,10 +15,13 @@ from callers import new_caller
 from earmark.errors import Conflict, Gone, InvalidOption, NotFound
 from earmark.service import Caller, Gallery, Idempotency, NewConsent, Scope, Service, Speaker
 from earmark.settings import Settings
-from earmark.storage import Database, samples, voiceprints
+from earmark.storage import Database, samples, speakers, voiceprints
 from earmark.voiceprints import DEFAULT_MODEL
 from stores import store_on
 from voices import a_voice
+from waiting import until
+
+T = TypeVar("T")
 
 _AGREED = NewConsent(subject="Somebody", text="Yes.")
 
@@ -217,3 +224,49 @@ def test_rivals_split_once_and_leave_no_data_keys(
     (new,) = filter(None, outcomes)
     assert service.speakers.open_voiceprints(caller, new) == (a_voice(1),)
     assert service.store.vault.status().data_keys == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_who_is_merged_while_an_erasure_waits_is_erased_too(
+    service: Service, caller: Caller, gallery: Gallery
+) -> None:
+    one, two, other = (_speaker(service, caller, gallery, number) for number in range(3))
+    outcome = _while_merging(service, one, two, lambda: service.speakers.erase(caller, two.id))
+    document = json.loads(outcome.result().document)
+    assert document["speakers"] == [two.id, one.id]
+    assert document["counts"]["voiceprints"] == 2
+    assert [each.id for each in service.speakers.list(caller, gallery.id).items] == [other.id]
+    assert service.store.vault.status().data_keys == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_merges_at_the_same_time_make_no_chain(
+    service: Service, caller: Caller, gallery: Gallery
+) -> None:
+    one, two, three = (_speaker(service, caller, gallery, number) for number in range(3))
+    outcome = _while_merging(
+        service, one, two, lambda: service.speakers.merge(caller, two.id, three.id)
+    )
+    with pytest.raises(Conflict, match=f"'{one.id}' is merged into '{two.id}'"):
+        outcome.result()
+
+
+def _while_merging(
+    service: Service, speaker: Speaker, into: Speaker, do: Callable[[], T]
+) -> Future[T]:
+    """Do something that has to wait for a merge, which is committed once it waits."""
+    with ThreadPoolExecutor(1) as pool:
+        with service.store.database.write() as connection:
+            speakers.family(connection, [speaker.id, into.id], lock=True)
+            speakers.update(connection, speaker.id, {"merged_into": into.id})
+            outcome = pool.submit(do)
+            until(
+                lambda: _somebody_waits(service) or outcome.done(), what="a lock to be waited for"
+            )
+        return outcome
+
+
+def _somebody_waits(service: Service) -> bool:
+    with service.store.database.read() as connection:
+        waiting = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)"
+        return bool(connection.exec_driver_sql(waiting).scalar())

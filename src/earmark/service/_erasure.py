@@ -56,9 +56,10 @@ class Erasure:
         self._store.vault.forget(*speaker_ids)
         with self._store.database.write() as connection:
             family = rows.family(connection, speaker_ids, lock=True)
-            if speaker_id not in {row["id"] for row in family}:
+            doomed = [row for row in family if row["id"] in speaker_ids]
+            if speaker_id not in {row["id"] for row in doomed}:
                 raise _unknown(speaker_id)
-            receipt, blobs = self._remove(connection, speaker_id, family, actor, reason)
+            receipt, blobs = self._remove(connection, speaker_id, doomed, actor, reason)
         self._store.blobs.delete(*blobs)
         _log.info("The speaker %s is erased (%s).", speaker_id, reason)
         return receipt

@@ -56,14 +56,23 @@ def many(connection: sa.Connection, speaker_ids: Collection[str], **same: object
 def family(
     connection: sa.Connection, speaker_ids: Collection[str], *, lock: bool = False
 ) -> Sequence[Row]:
-    """These speakers and those merged into them; ``lock`` as `fetch` has it."""
-    query = sa.select(speakers).where(
-        speakers.c.id.in_(speaker_ids) | speakers.c.merged_into.in_(speaker_ids)
-    )
-    query = query.order_by(speakers.c.id)  # so that nobody waits in a circle
-    if lock:
-        query = query.with_for_update()
-    return connection.execute(query).mappings().all()
+    """These speakers and those merged into them; ``lock`` as `fetch` has it.
+
+    With it, nobody joins them or leaves until the transaction ends.
+    """
+    theirs = speakers.c.id.in_(speaker_ids) | speakers.c.merged_into.in_(speaker_ids)
+    query = sa.select(speakers).where(theirs)
+    if not lock:
+        return connection.execute(query.order_by(speakers.c.id)).mappings().all()
+    query = query.order_by(speakers.c.id).with_for_update()  # so that nobody waits in a circle
+    while True:
+        with connection.begin_nested() as attempt:
+            found = connection.execute(query).mappings().all()
+            # Whoever joined while others were waited for is not in what was found.
+            now = connection.scalars(sa.select(speakers.c.id).where(theirs)).all()
+            if {row["id"] for row in found} == set(now):
+                return found
+            attempt.rollback()
 
 
 def by_key(connection: sa.Connection, gallery_id: str, key: str) -> Row | None:
