@@ -19,11 +19,12 @@ from earmark.service import (
     Service,
     Submission,
 )
-from earmark.service._sweeper import sweep
+from earmark.service._sweeper import Sweeper, sweep
 from earmark.settings import Settings
 from earmark.storage import Database
 from earmark.storage._schema import tenants
 from stores import store_on
+from waiting import until
 
 DAY = 24 * 3600.0
 
@@ -153,3 +154,29 @@ def test_an_idempotency_key_is_forgotten_after_a_week(service: Service) -> None:
     assert service.jobs.submit(caller, wanted, idempotency=promise).replayed
     sweep(service, job.created_at + 8 * DAY)
     assert not service.jobs.submit(caller, wanted, idempotency=promise).replayed
+
+
+def test_a_part_that_fails_keeps_no_other_from_being_swept(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caller = caller_of(service)
+    with service.media.writer(caller, dialect="native", retention_s=0.0) as writer:
+        writer.write(b"RIFF")
+        media = writer.commit()
+    with service.store.database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE idempotency")
+
+    def is_gone() -> bool:
+        try:
+            service.media.get(caller, media.id)
+        except NotFound:
+            return True
+        return False
+
+    sweeper = Sweeper(service)
+    sweeper.start()
+    try:
+        until(is_gone, what="the recording to be swept")
+    finally:
+        sweeper.stop()
+    assert "A part of the sweep failed" in caplog.text

@@ -306,3 +306,18 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageUnavailable, match="file/data"):
         Database.open(Settings(data_dir=tmp_path / "file" / "data"))
+
+
+def test_what_was_deleted_is_in_no_file_of_sqlite(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'earmark.db'}")
+    migrate(database)
+    with database.write() as connection:
+        _add(connection, "a-name-to-be-forgotten")
+    database.flush()
+    with database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM tenants")
+    database.flush()
+    files = list(tmp_path.glob("earmark.db*"))
+    assert len(files) >= 2
+    assert not [file for file in files if b"a-name-to-be-forgotten" in file.read_bytes()]
+    database.close()

@@ -279,14 +279,14 @@ class Jobs:
 
 
 def throw_away(store: Store, gone: Collection[rows.Row]) -> None:
-    """Delete what belonged to jobs that are no more: results, requests, and their data keys.
+    """Delete what belonged to jobs that are no more: their data keys, results and requests.
 
     The blobs go after their rows: a crash in between leaves orphans, which are swept, and no
-    broken results.
+    broken results. The data keys go before the blobs, which may be away.
     """
     names = ("result_blob", "sealed_blob")
-    store.blobs.delete(*(row[name] for row in gone for name in names if row[name] is not None))
     store.vault.forget(*(row["id"] for row in gone if _has_data_key(row)))
+    store.blobs.delete(*(row[name] for row in gone for name in names if row[name] is not None))
 
 
 def _has_data_key(row: rows.Row) -> bool:
@@ -295,7 +295,7 @@ def _has_data_key(row: rows.Row) -> bool:
         row["sealed_blob"] is not None
         or row["result_sealed"]
         or row["options"].get("searchable")
-        or row["kind"] == JobKind.SPEAKER_SEARCH
+        or row["kind"] in (JobKind.VOICEPRINT, JobKind.SPEAKER_SEARCH)
     )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
 
 from earmark.errors import EarmarkError
 from earmark.service._jobs import throw_away
@@ -42,29 +45,33 @@ class Sweeper:
         orphans_at = 0.0
         while not self._stop.is_set():
             now = time.time()
-            try:
-                sweep(self._service, now)
-                if now >= orphans_at:
-                    sweep_orphans(self._service.store.database, self._service.store.blobs, now)
-                    self._service.store.vault.sweep(now)
-                    orphans_at = now + _ORPHANS_EVERY_S
-            except EarmarkError as error:
-                _log.warning("Sweeping stopped early, the next round goes on: %s", error)
+            parts = _PARTS if now < orphans_at else (*_PARTS, *_SELDOM)
+            if now >= orphans_at:
+                orphans_at = now + _ORPHANS_EVERY_S
+            for part in parts:
+                # One that fails keeps none of the others from being done: what they remove was
+                # promised too.
+                try:
+                    part(self._service, now)
+                except (EarmarkError, OSError, sa.exc.SQLAlchemyError) as error:
+                    _log.warning("A part of the sweep failed and is tried again: %s", error)
             self._stop.wait(_EVERY_S)
 
 
 def sweep(service: Service, now: float) -> None:
     """Remove all that is over its time at ``now``, of every kind."""
+    for part in _PARTS:
+        part(service, now)
+
+
+def _sweep_all_jobs(service: Service, now: float) -> None:
     while _sweep_jobs(service, now) == _AT_ONCE:
         pass
+
+
+def _sweep_idempotency(service: Service, now: float) -> None:
     with service.store.database.write() as connection:
         idempotency.sweep(connection, now - _IDEMPOTENCY_S)
-    service.uploads.sweep(now)
-    service.media.sweep(now)
-    service.webhooks.sweep(now)
-    service.speaker_search.sweep(now)
-    service.calls.sweep(now)
-    service.speakers.sweep(now)  # last: it may find the keyring away
 
 
 def _sweep_jobs(service: Service, now: float) -> int:
@@ -91,3 +98,23 @@ def _sweep_jobs(service: Service, now: float) -> int:
 
 def _is_forgotten(row: jobs.Row) -> bool:
     return row["retention_s"] is not None or row["state"] == JobState.EXPIRED
+
+
+_PARTS: tuple[Callable[[Service, float], object], ...] = (
+    _sweep_all_jobs,
+    _sweep_idempotency,
+    lambda service, now: service.uploads.sweep(now),
+    lambda service, now: service.media.sweep(now),
+    lambda service, now: service.webhooks.sweep(now),
+    lambda service, now: service.calls.sweep(now),
+    lambda service, now: service.speaker_search.sweep(now),
+    lambda service, now: service.speakers.sweep(now),
+    lambda service, _: service.store.database.flush(),
+)
+"""What is done in every round."""
+
+_SELDOM: tuple[Callable[[Service, float], object], ...] = (
+    lambda service, now: sweep_orphans(service.store.database, service.store.blobs, now),
+    lambda service, now: service.store.vault.sweep(now),
+)
+"""What is done once an hour."""

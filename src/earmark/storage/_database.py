@@ -24,6 +24,7 @@ _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",  # what was acknowledged is on the disk
     "foreign_keys=ON",
+    "secure_delete=ON",  # what is deleted is overwritten
 )
 _POOL = 16  # connections; as many again while there is a rush on PostgreSQL
 
@@ -99,6 +100,17 @@ class Database:
         with self.read() as connection:
             if not sa.inspect(connection).has_table("jobs"):
                 raise StorageUnavailable("The database has no tables: restart the server.")
+
+    def flush(self) -> None:
+        """Take what was written into the database's own file, and empty SQLite's log of changes.
+
+        Until then the log holds what was deleted. Does what it can while others read.
+        """
+        if self.embedded:
+            with translated(), self.engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                if raw is not None:
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         self.engine.dispose()
