@@ -359,6 +359,11 @@ def test_whoever_lacks_a_data_key_is_left_out(
     ada, eve = enrol(service, caller, staff, "Ada", 1), enrol(service, caller, staff, "Eve", 2)
     service.store.vault.forget(ada.id)
     assert (searched(also, caller, staff, 1), searched(also, caller, staff, 2)) == (None, eve.id)
+    # Enrolled again, they have a new one, which does not fit what is there of before.
+    service.enrolment.enroll_voiceprint(caller, ada.id, a_voice(1))
+    for which in (service, also):
+        assert searched(which, caller, staff, 2) == eve.id
+        assert searched(which, caller, staff, 1) == ada.id
 
 
 def test_searches_go_on_while_the_gallery_changes(

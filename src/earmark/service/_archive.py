@@ -117,7 +117,11 @@ class Archive:
         with self._store.database.read() as connection:
             speaker = _speaker(connection, caller, speaker_id, now)
             index = self._index(connection, speaker, now)
-            family = [row["id"] for row in speakers.family(connection, [speaker["id"]])]
+            family = [
+                row["id"]
+                for row in speakers.family(connection, [speaker["id"]])
+                if row["withdrawn_at"] is None and row["expires_at"] > now
+            ]
             named = [
                 _Found(**{name: row[name] for name in _SCORED}, found_by="identification")
                 for row in rows.matches(connection, caller.tenant_id, family)

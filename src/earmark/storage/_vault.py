@@ -96,12 +96,16 @@ class Vault:
         if data is None:
             raise Gone(
                 f"What was kept of {owner!r} can be read no more: its data key was deleted, as it"
-                " is when somebody is erased."
+                " is when somebody is erased, or is another one by now."
             )
         return data
 
     def open_many(self, items: Iterable[tuple[str, bytes]], *, purpose: str) -> list[bytes | None]:
-        """What was sealed for these owners, in their order; None where the data key is no more."""
+        """What was sealed for these owners, in their order; None where the data key is no more.
+
+        So also where it is another one by now, as after a loss of the keyring: what cannot be read
+        of one owner keeps nobody from reading the rest.
+        """
         self._check()
         items = list(items)
         keys = self._keyring.keys({owner for owner, _ in items})
@@ -247,18 +251,17 @@ def _bound(owner: str, purpose: str) -> bytes:
     return f"{purpose}\0{owner}".encode()
 
 
-def _opened(key: bytes, owner: str, sealed: bytes, purpose: str) -> bytes:
+def _opened(key: bytes, owner: str, sealed: bytes, purpose: str) -> bytes | None:
+    """What was sealed; None when the key is not the one that it was sealed with."""
     try:
         if sealed[:1] != _VERSION:
             raise InvalidTag
         return AESGCM(key).decrypt(
             sealed[len(_VERSION) : _HEAD], sealed[_HEAD:], _bound(owner, purpose)
         )
-    except (InvalidTag, ValueError) as error:
-        raise KeyringError(
-            f"What was kept of {owner!r} does not fit its data key: the database or the keyring is"
-            " damaged, restore it from a copy."
-        ) from error
+    except (InvalidTag, ValueError):
+        _log.warning("What was kept of %r does not fit its data key, and cannot be read.", owner)
+        return None
 
 
 def _known(connection: sa.Connection, owners: Iterable[str]) -> set[str]:
