@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 
@@ -16,15 +18,17 @@ from earmark.errors import (
     Kind,
     Unavailable,
 )
-from earmark.service._engine import AnalysisFailed, EngineDied, EngineStopped
+from earmark.service._engine import AnalysisFailed, Engine, EngineDied, EngineStopped
 from earmark.service._engines import Engines
 from earmark.service._model import JobError, JobKind, JobOptions, Media
 from earmark.service._store import Store
+from earmark.service._turns import Turns
 from earmark.voiceprints import Voiceprint
 
 __all__ = ["Analyst"]
 
-_WAITING = 16  # requests at once, the one at work included
+_PLACES = 16  # requests at once, the one at work included
+_PLACES_OF_ONE = 6  # of them, those of one tenant
 _PLAIN = JobOptions()
 _VOICES = JobOptions(voiceprints=True)
 _TRIES = 2  # of a recording that makes a process die
@@ -38,12 +42,13 @@ _CLASSES: dict[Kind, type[EarmarkError]] = {
 class Analyst:
     """Analyses one short recording after another; the engine is started when first needed.
 
-    For requests whose client waits for the answer: they do not queue behind jobs.
+    For requests whose client waits for the answer: they do not queue behind jobs, and tenants take
+    turns.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._places = threading.BoundedSemaphore(_WAITING)
+        self._turns = Turns(places=_PLACES, places_of_one=_PLACES_OF_ONE)
         self._stopped = threading.Event()
         self._starting = threading.Lock()
 
@@ -59,7 +64,8 @@ class Analyst:
 
         ``limit_s`` is how long it may be, in seconds; ``name`` is what messages call it. Raises
         `AudioError` for what cannot be read, `AudioTooLarge`, `JobPoisoned` for what makes the
-        engine die, and `Unavailable` when too many wait, or the engine cannot be had.
+        engine die, and `Unavailable` when too many wait, those of the recording's tenant or all,
+        or the engine cannot be had.
         """
         wanted = replace(options, limit_s=limit_s)
         return Diarization.from_json(self._ask(JobKind.DIARIZE, media, wanted, name))
@@ -89,6 +95,7 @@ class Analyst:
     def close(self) -> None:
         """End the engine; who waits for it gets `Unavailable`."""
         self._stopped.set()
+        self._turns.close()
         with self._starting:
             if "_engines" in vars(self):
                 self._engines.close()
@@ -98,40 +105,40 @@ class Analyst:
         return Engines(self._store.settings, slots=1)
 
     def _ask(self, kind: JobKind, media: Media, options: JobOptions, name: str | None) -> bytes:
-        if not self._places.acquire(blocking=False):
-            raise Unavailable(f"{_WAITING} requests wait for an answer: try again in a moment.")
+        with self._turns.turn(media.tenant_id), self._engine() as engine:
+            for _ in range(_TRIES):
+                try:
+                    with self._store.blobs.open_file(media.blob) as file:
+                        return engine.run(
+                            file,
+                            kind=kind,
+                            options=options,
+                            name=name or media.name,
+                            on_progress=lambda _: None,
+                        ).document
+                except EngineDied:
+                    engine.start()
+                except AnalysisFailed as failed:
+                    if failed.error.code != DecoderDied.code:
+                        raise _error(failed.error) from failed
+            raise JobPoisoned(
+                f"The recording made the process that analyses it die {_TRIES} times: send another."
+            )
+
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
         try:
             with self._starting:
                 if self._stopped.is_set():
-                    raise Unavailable("The server is shutting down: try again in a moment.")
+                    raise EngineStopped("The server is shutting down.")
                 engines = self._engines
             engine = engines.take(self._stopped)
             try:
-                for _ in range(_TRIES):
-                    try:
-                        with self._store.blobs.open_file(media.blob) as file:
-                            return engine.run(
-                                file,
-                                kind=kind,
-                                options=options,
-                                name=name or media.name,
-                                on_progress=lambda _: None,
-                            ).document
-                    except EngineDied:
-                        engine.start()
-                    except AnalysisFailed as failed:
-                        if failed.error.code != DecoderDied.code:
-                            raise _error(failed.error) from failed
-                raise JobPoisoned(
-                    f"The recording made the process that analyses it die {_TRIES} times: send"
-                    " another."
-                )
+                yield engine
             finally:
                 engines.give_back(engine)
         except EngineStopped as error:
             raise Unavailable("The server is shutting down: try again in a moment.") from error
-        finally:
-            self._places.release()
 
 
 def _error(told: JobError) -> EarmarkError:
