@@ -254,6 +254,9 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds without sound after which a call that nobody ended counts as ended.",
     )
+    max_open_calls: int = Field(
+        default=1000, ge=1, description="Most calls that a tenant may have open at once."
+    )
     call_retention_s: float = Field(
         default=24 * 3600.0, gt=0, description="Seconds that the sound of a call is kept."
     )

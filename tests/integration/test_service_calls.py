@@ -27,10 +27,12 @@ from earmark.service import (
     Encoding,
     Idempotency,
     JobKind,
+    JobOptions,
     JobState,
     Leg,
     Queue,
     Scope,
+    SearchOptions,
     Service,
     SoundFormat,
     Submission,
@@ -90,7 +92,7 @@ class Line:
             dialect="chime",
             kind=JobKind.SPEAKER_SEARCH,
             call_id=self.call.id,
-            render={"leg": leg.value, "connector": self.connector, "transaction": "tx"},
+            options=JobOptions(search=SearchOptions(gallery_id="g", leg=leg)),
         )
         return self.service.jobs.submit(self.caller, submission).job.id
 
@@ -146,16 +148,34 @@ def test_what_is_no_sound_is_refused_and_not_kept(service: Service) -> None:
 
 
 @ONE_DATABASE
-def test_limits_hold_for_a_piece_and_for_a_call(database: Database, tmp_path: Path) -> None:
-    service = service_on(database, tmp_path, max_upload_bytes=40_000, max_duration_s=2.5)
+def test_limits_hold_for_a_piece_and_for_a_call(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earmark.service._calls.LONGEST_S", 2.5)
+    service = service_on(database, tmp_path, max_upload_bytes=50_000)
     line = Line(service)
     with pytest.raises(MediaTooLarge):
-        line.say(bytes(40_002))
+        line.say(bytes(50_002))
     line.say(2 * SECOND)
-    with pytest.raises(AudioTooLarge, match="EARMARK_MAX_DURATION_S"):
+    with pytest.raises(AudioTooLarge, match="3 s of the caller: open another"):
         line.say()
     assert line.blobs() == 1
     assert line.say(leg=Leg.CALLEE).pieces == 2
+    with pytest.raises(MediaTooLarge, match="50000 bytes at most"):
+        line.say(leg=Leg.CALLEE)
+    assert service.calls.get(*line.named).sound_s == {Leg.CALLER: 2.0, Leg.CALLEE: 1.0}
+
+
+@ONE_DATABASE
+def test_a_tenant_has_so_many_calls_open(database: Database, tmp_path: Path) -> None:
+    service = service_on(database, tmp_path, max_open_calls=1)
+    line = Line(service)
+    Line(service, "globex")
+    with pytest.raises(Conflict, match="EARMARK_MAX_OPEN_CALLS"):
+        service.calls.open(line.caller, line.connector, "tx2")
+    assert not service.calls.open(*line.named)[1]
+    service.calls.end(*line.named)
+    assert service.calls.open(line.caller, line.connector, "tx2")[1]
 
 
 def test_a_piece_that_comes_twice_counts_once(service: Service) -> None:

@@ -33,6 +33,7 @@ def note(desk: Desk, *urls: str) -> None:
             connection,
             Settings(chime_event_urls=urls),
             tenant_id=desk.caller.tenant_id,
+            dialect="chime",
             about="a-call",
             event="call.opened",
             detail=detail,

@@ -14,18 +14,29 @@ import pytest
 
 from callers import new_caller
 from earmark.diarization import Diarization
-from earmark.errors import Conflict, ConsentRequired, Gone, NotFound, TooLittleSpeech
+from earmark.errors import (
+    Conflict,
+    ConsentRequired,
+    EarmarkError,
+    Gone,
+    Kind,
+    NotFound,
+    TooLittleSpeech,
+)
 from earmark.service import (
     Call,
     Caller,
     Encoding,
     Job,
+    JobError,
     JobKind,
+    JobOptions,
     JobState,
     Leg,
     Queue,
     Scope,
     SearchFindings,
+    SearchOptions,
     Service,
     SoundFormat,
     Speaker,
@@ -86,13 +97,10 @@ class Desk:
             dialect=CHIME,
             kind=JobKind.SPEAKER_SEARCH,
             call_id=call.id,
-            render={
-                "leg": "caller",
-                "connector": connector,
-                "transaction": "tx",
-                "domain": self.domain,
-                "region": "r",
-            },
+            options=JobOptions(
+                search=SearchOptions(gallery_id=self.domain, leg=Leg.CALLER),
+            ),
+            render={"shown": "as it is"},
             retention_s=self.service.settings.chime_task_retention_s,
         )
         self.job_id = self.service.jobs.submit(self.caller, submission).job.id
@@ -134,6 +142,12 @@ class Desk:
         queue = Queue(self.service.store)
         assert queue.succeed(self.job_id, "me", result_blob=blob, audio_s=0.0, timings={})
         return self.job()
+
+    def fail(self, error: EarmarkError | None = None) -> None:
+        """End the task as a worker does when something fails, the engine if nothing is named."""
+        code = "job.poisoned" if error is None else error.code
+        told = JobError(kind=Kind.INTERNAL, code=code, message="It failed.")
+        assert Queue(self.service.store).fail(self.job_id, "me", told)
 
     def job(self) -> Job:
         return self.service.jobs.get(self.caller, self.job_id)
@@ -226,8 +240,10 @@ def test_a_call_that_ends_early(service: Service) -> None:
         desk.listen()
         desk.say(seconds)
         desk.end()
-        with pytest.raises(TooLittleSpeech):
+        with pytest.raises(TooLittleSpeech) as raised:
             desk.hear(voice, net_speech_s)
+        desk.fail(raised.value)
+        assert desk.findings().voiceprint is False
         assert desk.told() == ["search.no_voiceprint", "search.unidentified"]
 
 
@@ -312,6 +328,27 @@ def test_a_task_fails_when_its_domain_is_gone(service: Service) -> None:
     desk.say(25.0)
     job = desk.take()
     service.galleries.delete(desk.caller, desk.domain)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as raised:
         service.speaker_search.conclude(job, heard(25.0, a_voice(1), 22.0))
+    desk.fail(raised.value)
     assert desk.told() == ["search.no_voiceprint", "search.unidentified"]
+
+
+def test_a_failure_is_told_wherever_it_happens(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(12.0)
+    desk.take()
+    desk.fail()
+    assert desk.told() == ["search.no_voiceprint", "search.unidentified"]
+
+    desk.listen()
+    desk.say(12.0)
+    desk.hear(a_voice(1), 11.0)
+    desk.fail()
+    assert desk.told() == ["search.no_voiceprint", "search.unknown"], "it was searched before"
+
+    desk.listen()
+    desk.say(25.0)
+    desk.hear(a_voice(1), 22.0)
+    desk.fail()
+    assert desk.told() == ["search.unknown", "search.voiceprint"]

@@ -19,7 +19,6 @@ RENDER = {
     "connector": "vc1",
     "transaction": "tx-1",
     "leg": "callee",
-    "domain": "d1",
     "region": "eu-west-1",
 }
 MATCH = {"speaker_id": "p1", "probability": 0.97}
@@ -88,7 +87,8 @@ def test_the_reason_of_a_failure_is_told() -> None:
 
 def told(name: str, **detail: Any) -> dict[str, Any]:
     form: Any = webhook_format(Settings())
-    known = {"connector": "vc1", "transaction": "tx-1", "shown": {"region": "eu-west-1"}}
+    call = {"connector": "vc1", "transaction": "tx-1"}
+    known = {"shown": {"region": "eu-west-1", **call}, **({} if detail else call)}
     event = Event(
         id=EVENT_ID, tenant_id="t", about="7c1f", name=name, at=1.7e9, detail={**known, **detail}
     )

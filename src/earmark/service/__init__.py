@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from earmark.service._audit import AuditEntry as AuditEntry
     from earmark.service._audit import Verification as Verification
     from earmark.service._call_sound import Encoding as Encoding
-    from earmark.service._call_sound import Leg as Leg
     from earmark.service._call_sound import SoundFormat as SoundFormat
     from earmark.service._calls import Call as Call
     from earmark.service._calls import Calls as Calls
@@ -61,10 +60,12 @@ if TYPE_CHECKING:
     from earmark.service._model import JobKind as JobKind
     from earmark.service._model import JobOptions as JobOptions
     from earmark.service._model import JobState as JobState
+    from earmark.service._model import Leg as Leg
     from earmark.service._model import Media as Media
     from earmark.service._model import Page as Page
     from earmark.service._model import Priority as Priority
     from earmark.service._model import Scope as Scope
+    from earmark.service._model import SearchOptions as SearchOptions
     from earmark.service._model import Submission as Submission
     from earmark.service._model import Submitted as Submitted
     from earmark.service._observe import Observer as Observer
@@ -107,7 +108,7 @@ _HOMES = {
     "_addresses": ("AddressRules",),
     "_analyst": ("Analyst",),
     "_audit": ("Audit", "AuditEntry", "Verification"),
-    "_call_sound": ("Encoding", "Leg", "SoundFormat"),
+    "_call_sound": ("Encoding", "SoundFormat"),
     "_calls": ("Call", "CallWriter", "Calls"),
     "_consents": ("standing_consent",),
     "_archive": ("Appearance", "Appearances", "HeardVoice"),
@@ -128,8 +129,8 @@ _HOMES = {
     "_media": ("MediaLibrary", "MediaWriter"),
     "_model": (
         *("Caller", "Idempotency", "IdentifyOptions", "Job", "JobError", "JobKind"),
-        *("JobOptions", "JobState", "Media", "Page", "Priority", "Scope", "Submission"),
-        "Submitted",
+        *("JobOptions", "JobState", "Leg", "Media", "Page", "Priority", "Scope"),
+        *("SearchOptions", "Submission", "Submitted"),
     ),
     "_observe": ("Observer",),
     "_people": (

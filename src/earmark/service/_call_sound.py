@@ -13,26 +13,15 @@ from numpy.typing import NDArray
 
 from earmark.audio import SAMPLE_RATE, open_isolated
 from earmark.errors import EmptyAudio, InvalidInput, InvalidOption
+from earmark.service._model import Leg
 from earmark.settings import Settings
 
-__all__ = ["Encoding", "Leg", "Piece", "SoundFormat", "measure", "write_wav"]
+__all__ = ["Encoding", "Piece", "SoundFormat", "measure", "write_wav"]
 
 Float = NDArray[np.float32]
 
 _RATES = (8_000, 192_000)
 _READ_BYTES = 1 << 20
-
-
-class Leg(StrEnum):
-    """One side of a call."""
-
-    CALLER = "caller"
-    CALLEE = "callee"
-
-    @property
-    def channel(self) -> int:
-        """Where it is in a recording of both sides."""
-        return list(Leg).index(self)
 
 
 class Encoding(StrEnum):

@@ -7,22 +7,27 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import sqlalchemy as sa
 
-from earmark.errors import AudioTooLarge, Conflict, NotFound
-from earmark.service._call_sound import Leg, Piece, SoundFormat, measure
+from earmark.errors import AudioTooLarge, Conflict, MediaTooLarge, NotFound
+from earmark.service._call_sound import Piece, SoundFormat, measure
 from earmark.service._delivery import note_event
 from earmark.service._idempotency import earlier
 from earmark.service._intake import Intake, IntakeWriter
-from earmark.service._model import Caller, Idempotency, Scope
+from earmark.service._model import Caller, Idempotency, Leg, Scope
+from earmark.service._rows import job_of
+from earmark.service._search_findings import SearchFindings
 from earmark.service._store import Store
 from earmark.storage import calls as rows
 from earmark.storage import jobs as job_rows
 from earmark.storage import voice_connectors as connector_rows
 
-__all__ = ["Call", "CallWriter", "Calls"]
+__all__ = ["LONGEST_S", "Call", "CallWriter", "Calls"]
+
+LONGEST_S = 3600.0
+"""Seconds of sound that a call holds of each leg at most: who has not spoken by then has not."""
 
 _BOTH = "both"
 _AT_ONCE = 100
@@ -63,7 +68,8 @@ class Calls:
     def open(self, caller: Caller, connector: str, transaction_id: str) -> tuple[Call, bool]:
         """Begin a call, and whether it is new: again is no error while it lasts.
 
-        Raises `NotFound` for an unknown connector, `Conflict` for a call that has ended.
+        Raises `NotFound` for an unknown connector, `Conflict` for a call that has ended, and for
+        one more than may be open.
         """
         caller.require(Scope.JOBS)
         now = time.time()
@@ -77,10 +83,12 @@ class Calls:
             call = self._found(connection, caller, connector, transaction_id)
             _require_going(call)
             if new:
+                self._require_room(connection, caller, now)
                 note_event(
                     connection,
                     self._store.settings,
                     tenant_id=call.tenant_id,
+                    dialect=through["dialect"],
                     about=call.id,
                     event="call.opened",
                     detail={
@@ -104,7 +112,7 @@ class Calls:
             row = rows.fetch(connection, id=call_id)
             if row is None:
                 raise NotFound("The call is over, and its sound is not kept any more.")
-            return self._call(connection, row)
+            return self._call(row)
 
     def append(
         self,
@@ -124,7 +132,8 @@ class Calls:
         what says that it counts once.
 
         Raises `Conflict` when the call has ended, `MediaTooLarge`, `DiskFull`; the writer's commit
-        what `measure` raises, `Conflict`, `AudioTooLarge`, and `IdempotencyConflict`.
+        what `measure` raises, `Conflict`, `AudioTooLarge` and `MediaTooLarge` for more than a call
+        holds, and `IdempotencyConflict`.
         """
         call = self.get(caller, connector, transaction_id)
         _require_going(call)
@@ -205,7 +214,7 @@ class Calls:
             if len(over) < _AT_ONCE:
                 return swept
 
-    def _add(self, call: Call, values: Mapping[str, object], promise: Idempotency | None) -> bool:
+    def _add(self, call: Call, values: Mapping[str, Any], promise: Idempotency | None) -> bool:
         """Note a piece of sound and wake who waits for it; False: it has come before."""
         now = time.time()
         with self._store.database.write() as connection:
@@ -214,17 +223,43 @@ class Calls:
                 raise NotFound(f"There is no call {call.transaction_id!r}.")
             if earlier(connection, call.tenant_id, promise, call.id) is not None:
                 return False
-            _require_going(self._call(connection, row))
-            rows.add_sound(connection, call.id, {**values, "created_at": now})
-            rows.update(connection, call.id, {"heard_at": now})
-            sound_s, _ = _sound(connection, call.id)
-            if max(sound_s.values()) > self._store.settings.max_duration_s:
-                raise AudioTooLarge(
-                    f"A call has at most {self._store.settings.max_duration_s:g} s of sound:"
-                    " raise EARMARK_MAX_DURATION_S for longer ones."
-                )
-            _wake(connection, call.id, sound_s)
+            _require_going(self._call(row))
+            totals = self._totals(row, values)
+            piece = {**values, "created_at": now}
+            rows.add_sound(connection, call.id, piece, {**totals, "heard_at": now})
+            _wake(connection, call.id, {leg: totals[f"{leg}_s"] for leg in Leg})
         return True
+
+    def _totals(self, row: sa.RowMapping, piece: Mapping[str, Any]) -> dict[str, Any]:
+        """What a call holds with one more piece. Raises when that is too much."""
+        totals = {"size": row["size"] + piece["size"], "pieces": row["pieces"] + 1}
+        for leg in Leg:
+            more_s = piece["duration_s"] if piece["leg"] in (leg, _BOTH) else 0.0
+            totals[f"{leg}_s"] = row[f"{leg}_s"] + more_s
+            if totals[f"{leg}_s"] > LONGEST_S:
+                raise AudioTooLarge(
+                    f"A call holds {LONGEST_S:g} s of each leg at most, and with this piece there"
+                    f" are {totals[f'{leg}_s']:g} s of the {leg}: open another call for what"
+                    " follows."
+                )
+        limit = self._store.settings.max_upload_bytes
+        if totals["size"] > limit:
+            raise MediaTooLarge(
+                f"The sound of a call has {limit} bytes at most, and with this piece it has"
+                f" {totals['size']}: open another call for what follows.",
+                size=totals["size"],
+                limit=limit,
+            )
+        return totals
+
+    def _require_room(self, connection: sa.Connection, caller: Caller, now: float) -> None:
+        """Raise `Conflict` when the tenant has more calls open than it may."""
+        most = self._store.settings.max_open_calls
+        heard_after = now - self._store.settings.call_idle_s
+        if rows.count_open(connection, caller.tenant_id, heard_after) > most:
+            raise Conflict(
+                f"{most} calls are open, and no more may be (EARMARK_MAX_OPEN_CALLS): end some."
+            )
 
     def _found(
         self,
@@ -239,13 +274,22 @@ class Calls:
         row = rows.fetch(connection, lock=lock, **named)
         if row is None:
             raise NotFound(f"There is no call {transaction_id!r} of the connector {connector!r}.")
-        return self._call(connection, row)
+        return self._call(row)
 
-    def _call(self, connection: sa.Connection, row: sa.RowMapping) -> Call:
-        sound_s, pieces = _sound(connection, row["id"])
+    def _call(self, row: sa.RowMapping) -> Call:
         idle_at = row["heard_at"] + self._store.settings.call_idle_s
         ended_at = row["ended_at"] or (idle_at if idle_at <= time.time() else None)
-        return Call(**{**row, "ended_at": ended_at}, sound_s=sound_s, pieces=pieces)
+        return Call(
+            id=row["id"],
+            tenant_id=row["tenant_id"],
+            connector=row["connector"],
+            transaction_id=row["transaction_id"],
+            opened_at=row["opened_at"],
+            heard_at=row["heard_at"],
+            ended_at=ended_at,
+            sound_s={leg: row[f"{leg}_s"] for leg in Leg},
+            pieces=row["pieces"],
+        )
 
     def _opener(self, blob: str) -> Callable[[], BinaryIO]:
         return partial(self._store.blobs.open_file, blob)
@@ -259,20 +303,12 @@ def _named(caller: Caller, connector: str, transaction_id: str) -> dict[str, str
     }
 
 
-def _sound(connection: sa.Connection, call_id: str) -> tuple[dict[Leg, float], int]:
-    """Seconds of each leg, and how many pieces there are in all."""
-    found = rows.seconds(connection, call_id)
-    _, both_s = found.get(_BOTH, (0, 0.0))
-    sound_s = {leg: found.get(leg.value, (0, 0.0))[1] + both_s for leg in Leg}
-    return sound_s, sum(count for count, _ in found.values())
-
-
 def _wake(connection: sa.Connection, call_id: str, sound_s: Mapping[Leg, float] | None) -> None:
     """Let the jobs go on that have waited for as much sound, or all when the call is over."""
-    for job in rows.jobs_waiting(connection, call_id):
-        needed_s = (job["findings"] or {}).get("look_at_s", 0.0)
-        if sound_s is None or sound_s[Leg(job["render"]["leg"])] >= needed_s:
-            job_rows.update(connection, job["id"], {"not_before": 0.0})
+    for job in map(job_of, rows.jobs_waiting(connection, call_id)):
+        asked, look_at_s = job.options.search, SearchFindings.of(job).look_at_s
+        if sound_s is None or asked is None or sound_s[asked.leg] >= look_at_s:
+            job_rows.update(connection, job.id, {"not_before": 0.0})
 
 
 def _require_going(call: Call) -> None:

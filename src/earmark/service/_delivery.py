@@ -30,8 +30,6 @@ __all__ = [
     "note_event",
 ]
 
-_OF_EVENTS = "chime"  # the one dialect whose webhooks hear of more than the ends of jobs
-
 
 class WebhookFormat(Protocol):
     """How a dialect's deliveries look, and when they are tried."""
@@ -186,17 +184,21 @@ def note_event(
     settings: Settings,
     *,
     tenant_id: str,
+    dialect: str,
     about: str,
     event: str,
     detail: Mapping[str, Any],
     now: float,
 ) -> None:
-    """Note that the addresses of the settings have to hear of an event, where it takes place."""
+    """Note that the addresses of the settings have to hear of an event, where it takes place.
+
+    They hear of it in the words of the ``dialect``.
+    """
     for url in settings.chime_event_urls:
         webhook_id = webhook_rows.ensure(
             connection,
             tenant_id=tenant_id,
-            dialect=_OF_EVENTS,
+            dialect=dialect,
             url=url,
             new_secret=new_webhook_secret,
             now=now,

@@ -18,10 +18,12 @@ __all__ = [
     "JobKind",
     "JobOptions",
     "JobState",
+    "Leg",
     "Media",
     "Page",
     "Priority",
     "Scope",
+    "SearchOptions",
     "Submission",
     "Submitted",
 ]
@@ -80,6 +82,18 @@ class JobState(StrEnum):
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
+class Leg(StrEnum):
+    """One side of a call."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+
+    @property
+    def channel(self) -> int:
+        """Where it is in a recording of both sides."""
+        return list(Leg).index(self)
+
+
 class Priority(IntEnum):
     """Which of a tenant's own jobs goes first; tenants take turns whatever their priorities."""
 
@@ -108,6 +122,14 @@ class IdentifyOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SearchOptions:
+    """Which side of a call is listened to, and in which gallery (id) the voice is searched."""
+
+    gallery_id: str
+    leg: Leg
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobOptions:
     """What the engine is asked, as `Diarizer.diarize` takes it, and what is made of its answer.
 
@@ -129,6 +151,7 @@ class JobOptions:
     voiceprints: bool = False
     searchable: bool = False
     identify: IdentifyOptions | None = None
+    search: SearchOptions | None = None  # of a job that listens to a call
     limit_s: float | None = None
     limit_bytes: int | None = None
 

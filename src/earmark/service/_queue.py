@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from earmark.errors import NotFound
 from earmark.service._delivery import note_delivery
-from earmark.service._model import Job, JobError, JobState, Media
+from earmark.service._model import Job, JobError, JobKind, JobState, Media
 from earmark.service._rows import job_of
+from earmark.service._search_events import note_failure
 from earmark.service._store import Store
 from earmark.storage import calls
 from earmark.storage import jobs as rows
@@ -191,6 +192,8 @@ class Queue:
             row = rows.fetch(connection, job_id) if ended else None
             if row is not None:
                 note_delivery(connection, row, state, now)
+                if (state, row["kind"]) == (JobState.FAILED, JobKind.SPEAKER_SEARCH):
+                    note_failure(connection, self._store.settings, job_of(row), now)
         if row is not None:
             code = f" ({row['error_code']})" if row["error_code"] else ""
             _log.info(

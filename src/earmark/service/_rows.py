@@ -16,7 +16,9 @@ from earmark.service._model import (
     JobKind,
     JobOptions,
     JobState,
+    Leg,
     Priority,
+    SearchOptions,
 )
 
 __all__ = ["job_of", "options_row"]
@@ -73,4 +75,7 @@ def _options(row: Mapping[str, Any]) -> JobOptions:
         asked = values["identify"]
         names = {name: tuple(asked[name]) for name in ("galleries", "speakers")}
         values["identify"] = IdentifyOptions(**{**asked, **names})
+    if values.get("search") is not None:
+        search = values["search"]
+        values["search"] = SearchOptions(**{**search, "leg": Leg(search["leg"])})
     return JobOptions(**values)

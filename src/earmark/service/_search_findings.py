@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from earmark.service._model import Job
+from earmark.service._model import Job, SearchOptions
 
-__all__ = ["IDENTIFICATION_S", "VOICEPRINT_S", "Match", "SearchFindings"]
+__all__ = ["IDENTIFICATION_S", "VOICEPRINT_S", "Match", "SearchFindings", "asked_of"]
 
 IDENTIFICATION_S = 10.0
 """Net speech that a search needs, in seconds."""
@@ -53,3 +53,9 @@ class SearchFindings:
             return None
         needed_s = IDENTIFICATION_S if self.matches is None else VOICEPRINT_S
         return f"{self.net_speech_s:.1f} s of speech were heard, and {needed_s:.0f} s are needed."
+
+
+def asked_of(job: Job) -> SearchOptions:
+    """What a speaker search task was asked."""
+    assert job.options.search is not None
+    return job.options.search

@@ -10,30 +10,23 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import sqlalchemy as sa
-
 from earmark.diarization import Diarization, one_voice
-from earmark.errors import (
-    EarmarkError,
-    Kind,
-    StorageUnavailable,
-    TooLittleSpeech,
-)
-from earmark.service._call_sound import Leg, write_wav
-from earmark.service._calls import Call
+from earmark.errors import StorageUnavailable, TooLittleSpeech
+from earmark.service._call_sound import write_wav
+from earmark.service._calls import LONGEST_S, Call
 from earmark.service._conclusion import Concluded, NotYet, caller_of
-from earmark.service._delivery import note_event
 from earmark.service._model import Job, JobState
+from earmark.service._search_events import note_findings
 from earmark.service._search_findings import (
     IDENTIFICATION_S,
     VOICEPRINT_S,
     Match,
     SearchFindings,
+    asked_of,
 )
 from earmark.storage import job_voiceprints as voiceprint_rows
 from earmark.storage import jobs as job_rows
@@ -46,7 +39,6 @@ __all__ = ["SpeakerSearch"]
 
 _RESULTS = 10
 _FALSE_ACCEPT_RATE = 0.001  # only matches that are all but sure are told
-_LONGEST_S = 3600.0  # of a leg: who has not spoken enough by then has not
 _GROWTH = 0.1  # of what was heard, before it is listened to again
 _SLACK_S = 0.5  # a piece may be shorter once it is decoded
 _LATEST_S = 600.0  # a job is looked at again at least so often
@@ -66,24 +58,24 @@ class SpeakerSearch:
         Raises `TooLittleSpeech` when the call is over and too short, `NotFound` when its sound is
         not kept any more, and what `write_wav` raises.
         """
-        with self._telling_of_failure(job):
-            call, findings = self._call(job), SearchFindings.of(job)
-            if job.findings is None:
-                self._note(job, findings)
-            sound_s, over = _heard(call, job)
-            if sound_s < findings.look_at_s and not over:
-                return self._not_yet(call)
-            if sound_s < IDENTIFICATION_S:
-                raise _too_little(job, sound_s)
-            return self._file(job, call)
+        call, findings = self._call(job), SearchFindings.of(job)
+        if job.findings is None:
+            self._note(job, findings)
+        sound_s, over = _heard(call, job)
+        if sound_s < findings.look_at_s and not over:
+            return self._not_yet(call)
+        if sound_s < IDENTIFICATION_S:
+            raise _too_little(job, sound_s)
+        return self._file(job, call)
 
     def _file(self, job: Job, call: Call) -> BinaryIO:
         settings = self._store.settings
         try:
             file = tempfile.TemporaryFile(dir=settings.data_dir)  # noqa: SIM115 - handed out
             try:
-                pieces, leg = self._service.calls.pieces(call, _leg(job)), _leg(job)
-                write_wav(pieces, leg, file, longest_s=_LONGEST_S, settings=settings)
+                leg = asked_of(job).leg
+                pieces = self._service.calls.pieces(call, leg)
+                write_wav(pieces, leg, file, longest_s=LONGEST_S, settings=settings)
             except BaseException:
                 file.close()
                 raise
@@ -100,10 +92,6 @@ class SpeakerSearch:
         Raises `TooLittleSpeech` when the call is over and nobody spoke enough, `NotFound` when the
         domain is no more, and what searching raises.
         """
-        with self._telling_of_failure(job):
-            return self._conclude(job, diarization)
-
-    def _conclude(self, job: Job, diarization: Diarization) -> Concluded | NotYet:
         findings, voiceprint = SearchFindings.of(job), _voice(diarization)
         net_speech_s = 0.0 if voiceprint is None else voiceprint.net_speech_s
         findings = replace(findings, net_speech_s=net_speech_s)
@@ -147,7 +135,7 @@ class SpeakerSearch:
     def _search(self, job: Job, voiceprint: Voiceprint) -> tuple[Match, ...]:
         named = self._service.search.search(
             caller_of(job),
-            [job.render["domain"]],
+            [asked_of(job).gallery_id],
             voiceprint,
             k=_RESULTS,
             false_accept_rate=_FALSE_ACCEPT_RATE,
@@ -174,18 +162,6 @@ class SpeakerSearch:
         idle_at = call.heard_at + self._store.settings.call_idle_s
         return NotYet(heard=call.pieces, until_s=min(idle_at, time.time() + _LATEST_S))
 
-    @contextmanager
-    def _telling_of_failure(self, job: Job) -> Iterator[None]:
-        """Note what is to be told when a task fails here; what may go well later is no failure."""
-        try:
-            yield
-        except EarmarkError as error:
-            if error.kind not in (Kind.UNAVAILABLE, Kind.EXHAUSTED):
-                findings = replace(SearchFindings.of(job), voiceprint=False)
-                unidentified = ["search.unidentified"] if findings.matches is None else []
-                self._note(job, findings, *unidentified, "search.no_voiceprint")
-            raise
-
     def _sealed(self, job: Job, voiceprint: Voiceprint) -> dict[str, Any]:
         """The row of the voiceprint that is kept."""
         now, settings = time.time(), self._store.settings
@@ -209,57 +185,24 @@ class SpeakerSearch:
         voiceprints: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Put on record what is known, and what is to be told of it, unless the job was stopped."""
-        now, known = time.time(), asdict(findings)
+        now = time.time()
         with self._store.database.write() as connection:
-            values = {"findings": known, "updated_at": now}
-            if not job_rows.update(connection, job.id, values, state=JobState.RUNNING):
+            running = {"updated_at": now}
+            if not job_rows.update(connection, job.id, running, state=JobState.RUNNING):
                 return
             if voiceprints:
                 voiceprint_rows.replace(connection, job.id, voiceprints)
-            for event in events:
-                self._tell(connection, job, event, known, now)
-
-    def _tell(
-        self,
-        connection: sa.Connection,
-        job: Job,
-        event: str,
-        known: Mapping[str, Any],
-        now: float,
-    ) -> None:
-        # What is told at once of a search does not know of a voiceprint yet.
-        later = event in ("search.found", "search.unknown")
-        note_event(
-            connection,
-            self._store.settings,
-            tenant_id=job.tenant_id,
-            about=job.id,
-            event=event,
-            detail={
-                "connector": job.render["connector"],
-                "transaction": job.render["transaction"],
-                "leg": job.render["leg"],
-                "matches": known["matches"],
-                "voiceprint": None if later else known["voiceprint"],
-                "shown": dict(job.render),
-            },
-            now=now,
-        )
-
-
-def _leg(job: Job) -> Leg:
-    return Leg(job.render["leg"])
+            note_findings(connection, self._store.settings, job, findings, events, now)
 
 
 def _heard(call: Call, job: Job) -> tuple[float, bool]:
     """Seconds of sound that can be listened to, and whether there will be no more."""
-    sound_s = call.sound_s[_leg(job)]
-    return min(sound_s, _LONGEST_S), call.ended_at is not None or sound_s >= _LONGEST_S
+    return call.sound_s[asked_of(job).leg], call.ended_at is not None
 
 
 def _too_little(job: Job, speech_s: float) -> TooLittleSpeech:
     return TooLittleSpeech(
-        f"The call is over, and the {_leg(job).value} spoke for {speech_s:.1f} s at most:"
+        f"The call is over, and the {asked_of(job).leg} spoke for {speech_s:.1f} s at most:"
         f" {IDENTIFICATION_S:.0f} s are needed to find out who it is.",
         net_speech_s=speech_s,
         needed_s=IDENTIFICATION_S,

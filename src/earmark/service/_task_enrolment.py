@@ -12,7 +12,7 @@ from earmark.errors import Conflict, ConsentRequired, Gone, NotFound
 from earmark.service._consents import standing_consent
 from earmark.service._model import Caller, Idempotency, Job, JobKind, JobState, Scope
 from earmark.service._people import NewConsent, Speaker
-from earmark.service._search_findings import SearchFindings
+from earmark.service._search_findings import SearchFindings, asked_of
 from earmark.storage import job_voiceprints as voiceprint_rows
 from earmark.storage import speakers as speaker_rows
 from earmark.voiceprints import Voiceprint
@@ -41,7 +41,7 @@ class TaskEnrolment:
         `Gone` when that is forgotten, `ConsentRequired`.
         """
         job, speakers = self._job(caller, task_id, dialect), self._service.speakers
-        domain = str(job.render["domain"])
+        domain = asked_of(job).gallery_id
         with suppress(NotFound):
             known = speakers.by_key(caller, domain, job.id)
             if speakers.voiceprints(caller, known.id):
@@ -73,7 +73,7 @@ class TaskEnrolment:
         """
         speaker = self._service.speakers.get(caller, speaker_id, dialect=dialect)
         job = self._job(caller, task_id, dialect)
-        if job.render["domain"] != speaker.gallery_id:
+        if asked_of(job).gallery_id != speaker.gallery_id:
             raise Conflict(f"The task {task_id!r} belongs to another domain than {speaker_id!r}.")
         self._service.enrolment.enroll_voiceprint(
             caller, speaker_id, self._voiceprint(job), replace=True

@@ -122,7 +122,7 @@ class Webhooks:
         """One delivery with its attempts."""
         caller.require(Scope.JOBS)
         with self._store.database.read() as connection:
-            return _with_attempts(connection, caller, delivery_id)
+            return _with_attempts(connection, _row(connection, caller, delivery_id))
 
     def redeliver(
         self, caller: Caller, delivery_id: str, *, idempotency: Idempotency | None = None
@@ -136,16 +136,16 @@ class Webhooks:
         caller.require(Scope.JOBS)
         again = {"state": DeliveryState.PENDING, "next_at": time.time(), "finished_at": None}
         with self._store.database.write() as connection:
-            found = _with_attempts(connection, caller, delivery_id)
+            row = _row(connection, caller, delivery_id)
             if earlier(connection, caller.tenant_id, idempotency, delivery_id) is not None:
-                return found
-            if _found(connection, caller, found.webhook_id).disabled_at is not None:
+                return _with_attempts(connection, row)
+            if _found(connection, caller, row["webhook_id"]).disabled_at is not None:
                 raise Conflict(
-                    f"The webhook {found.webhook_id!r} is switched off: switch it on first."
+                    f"The webhook {row['webhook_id']!r} is switched off: switch it on first."
                 )
-            _require_kept(connection, found)
+            _require_kept(connection, row)
             delivery_rows.update(connection, delivery_id, again)
-            return _with_attempts(connection, caller, delivery_id)
+            return _with_attempts(connection, _row(connection, caller, delivery_id))
 
     def sweep(self, now: float) -> None:
         """Forget deliveries that ended three months ago."""
@@ -160,24 +160,26 @@ def _found(connection: sa.Connection, caller: Caller, webhook_id: str) -> Webhoo
     return Webhook(**row)
 
 
-def _require_kept(connection: sa.Connection, delivery: Delivery) -> None:
+def _require_kept(connection: sa.Connection, row: sa.RowMapping) -> None:
     """Raise `Conflict` when what a delivery tells of is no more; events tell of themselves."""
-    if not delivery.event.startswith(event_of("")):
+    if row["detail"] is not None:
         return
-    job = job_rows.fetch(connection, delivery.job_id)
-    if job is None or event_of(job["state"]) != delivery.event:
-        raise Conflict(
-            f"The job {delivery.job_id!r} is no longer kept: there is nothing to deliver."
-        )
+    job = job_rows.fetch(connection, row["job_id"])
+    if job is None or event_of(job["state"]) != row["event"]:
+        raise Conflict(f"The job {row['job_id']!r} is no longer kept: there is nothing to deliver.")
 
 
-def _with_attempts(connection: sa.Connection, caller: Caller, delivery_id: str) -> Delivery:
+def _row(connection: sa.Connection, caller: Caller, delivery_id: str) -> sa.RowMapping:
     row = delivery_rows.fetch(connection, delivery_id, tenant_id=caller.tenant_id)
     if row is None:
         raise NotFound(f"There is no delivery {delivery_id!r}.")
+    return row
+
+
+def _with_attempts(connection: sa.Connection, row: sa.RowMapping) -> Delivery:
     attempts = tuple(
         Attempt(**{name: value for name, value in each.items() if name != "delivery_id"})
-        for each in delivery_rows.attempts_of(connection, delivery_id)
+        for each in delivery_rows.attempts_of(connection, row["id"])
     )
     return _delivery(row, attempts)
 

@@ -13,6 +13,7 @@ from earmark.storage._schema import call_sound, calls, jobs
 __all__ = [
     "add_sound",
     "blobs",
+    "count_open",
     "delete",
     "due",
     "end_idle",
@@ -21,7 +22,6 @@ __all__ = [
     "insert",
     "jobs_waiting",
     "pieces",
-    "seconds",
     "update",
 ]
 
@@ -32,7 +32,15 @@ _UNFINISHED = ("queued", "running")
 
 def insert(connection: sa.Connection, values: Mapping[str, Any]) -> bool:
     """Add a call unless the tenant has one of this connector and transaction; whether it did."""
-    return insert_new(connection, calls, values)
+    nothing = dict.fromkeys(("caller_s", "callee_s", "size", "pieces"), 0)
+    return insert_new(connection, calls, {**nothing, **values})
+
+
+def count_open(connection: sa.Connection, tenant_id: str, heard_after: float) -> int:
+    """How many calls of a tenant have not ended and were heard of since that time."""
+    going = calls.c.ended_at.is_(None) & (calls.c.heard_at > heard_after)
+    query = sa.select(sa.func.count()).where(calls.c.tenant_id == tenant_id, going)
+    return connection.scalar(query) or 0
 
 
 def fetch(connection: sa.Connection, *, lock: bool = False, **same: object) -> Row | None:
@@ -50,12 +58,16 @@ def update(connection: sa.Connection, call_id: str, values: Mapping[str, Any]) -
     connection.execute(calls.update().filter_by(id=call_id).values(values))
 
 
-def add_sound(connection: sa.Connection, call_id: str, values: Mapping[str, Any]) -> int:
-    """Add a piece of sound to a call that is locked; its number."""
-    last = sa.select(sa.func.max(call_sound.c.number)).filter_by(call_id=call_id)
-    number = (connection.scalar(last) or 0) + 1
+def add_sound(
+    connection: sa.Connection,
+    call_id: str,
+    values: Mapping[str, Any],
+    totals: Mapping[str, Any],
+) -> None:
+    """Add a piece of sound to a call that is locked; ``totals`` are then those of the call."""
+    number = totals["pieces"]
     connection.execute(call_sound.insert().values(call_id=call_id, number=number, **values))
-    return number
+    update(connection, call_id, totals)
 
 
 def pieces(connection: sa.Connection, call_id: str, legs: Collection[str]) -> Sequence[Row]:
@@ -64,23 +76,11 @@ def pieces(connection: sa.Connection, call_id: str, legs: Collection[str]) -> Se
     return connection.execute(query.order_by(call_sound.c.number)).mappings().all()
 
 
-def seconds(connection: sa.Connection, call_id: str) -> dict[str, tuple[int, float]]:
-    """Leg -> how many pieces of sound there are, and their seconds."""
-    query = (
-        sa.select(call_sound.c.leg, sa.func.count(), sa.func.sum(call_sound.c.duration_s))
-        .filter_by(call_id=call_id)
-        .group_by(call_sound.c.leg)
-    )
-    return {leg: (count, float(total)) for leg, count, total in connection.execute(query)}
-
-
 def heard_more(connection: sa.Connection, call_id: str | None, heard: int) -> bool:
     """Whether a call has more than so many pieces of sound, or is over, or gone."""
-    call = connection.execute(sa.select(calls.c.ended_at).filter_by(id=call_id)).one_or_none()
-    if call is None or call.ended_at is not None:
-        return True
-    count = sa.select(sa.func.count()).select_from(call_sound).filter_by(call_id=call_id)
-    return (connection.scalar(count) or 0) > heard
+    query = sa.select(calls.c.ended_at, calls.c.pieces).filter_by(id=call_id)
+    call = connection.execute(query).one_or_none()
+    return call is None or call.ended_at is not None or call.pieces > heard
 
 
 def jobs_waiting(connection: sa.Connection, call_id: str) -> Sequence[Row]:

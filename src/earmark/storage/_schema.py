@@ -447,6 +447,11 @@ calls = sa.Table(
     sa.Column("opened_at", _Time, nullable=False),
     sa.Column("heard_at", _Time, nullable=False),  # when sound came last
     sa.Column("ended_at", _Time),
+    # Of all its sound: seconds of each leg, bytes, pieces.
+    sa.Column("caller_s", _Time, nullable=False),
+    sa.Column("callee_s", _Time, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("pieces", sa.Integer, nullable=False),
     sa.UniqueConstraint("tenant_id", "connector", "transaction_id"),
     sa.Index(None, "ended_at", "heard_at"),
 )

@@ -17,6 +17,7 @@ from earmark.service import (
     JobKind,
     JobOptions,
     Scope,
+    SearchOptions,
     Service,
     Submission,
 )
@@ -39,13 +40,16 @@ def task_routes(service: Service) -> APIRouter:
         submission = Submission(
             dialect=NAME,
             kind=JobKind.SPEAKER_SEARCH,
-            options=JobOptions(speakers=1, voiceprints=True),
+            options=JobOptions(
+                speakers=1,
+                voiceprints=True,
+                search=SearchOptions(gallery_id=domain.id, leg=asked.leg),
+            ),
             call_id=call.id,
             render={
                 "connector": connector_id,
                 "transaction": asked.transaction_id,
                 "leg": asked.leg.value,
-                "domain": domain.id,
                 "region": through.details["region"],
             },
             retention_s=service.settings.chime_task_retention_s,

@@ -72,10 +72,8 @@ class _EventBridge:
 
 
 def _detail(event: Event) -> dict[str, Any]:
-    call = {
-        "transactionId": event.detail["transaction"],
-        "voiceConnectorId": event.detail["connector"],
-    }
+    shown = event.detail if event.name == "call.opened" else event.detail["shown"]
+    call = {"transactionId": shown["transaction"], "voiceConnectorId": shown["connector"]}
     if event.name == "call.opened":
         return call
     details: dict[str, Any] = {

@@ -50,6 +50,10 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.Double(), nullable=False),
         sa.Column("heard_at", sa.Double(), nullable=False),
         sa.Column("ended_at", sa.Double()),
+        sa.Column("caller_s", sa.Double(), nullable=False),
+        sa.Column("callee_s", sa.Double(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("pieces", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_calls_tenant_id"),
         sa.PrimaryKeyConstraint("id", name="pk_calls"),
         sa.UniqueConstraint(
