@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
+from anyio.to_thread import run_sync
 from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -16,12 +20,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from earmark.errors import InvalidInput, RateLimited
+from earmark.errors import InvalidInput, RateLimited, Unavailable
 from earmark.service import Idempotency
 from earmark.settings import Settings
 
 if TYPE_CHECKING:
-    from earmark.service import Allowance, RateLimits
+    from earmark.service import Allowance, Caller, RateLimits
 
 __all__ = [
     "MAX_JSON_BYTES",
@@ -29,6 +33,7 @@ __all__ = [
     "RateLimitHeaders",
     "absolute_url",
     "announced_bytes",
+    "at_length",
     "idempotency_of",
     "iso",
     "key_of",
@@ -40,6 +45,32 @@ MAX_JSON_BYTES = 2 << 20
 
 FORM_OVERHEAD_BYTES = 64 << 10
 """How much longer than its file a form may be."""
+
+_LENGTHY = anyio.CapacityLimiter(40)
+_LENGTHY_OF_ONE: defaultdict[str, anyio.CapacityLimiter] = defaultdict(
+    lambda: anyio.CapacityLimiter(6)
+)  # by tenant
+_LONGEST_QUEUE = 60
+
+T = TypeVar("T")
+
+
+async def at_length(caller: Caller, function: Callable[..., T], /, *arguments: object) -> T:
+    """Call what may take long: it fetches or decodes a recording, or waits for the engine.
+
+    This has threads of its own, some for each tenant, so that quick requests and those of others
+    never wait for it. Raises `Unavailable` when too many of the caller's tenant wait already, and
+    what ``function`` raises.
+    """
+    own = _LENGTHY_OF_ONE[caller.tenant_id]
+    waiting = own.statistics().tasks_waiting
+    if waiting >= _LONGEST_QUEUE:
+        raise Unavailable(
+            f"{waiting} requests of yours wait until others of yours are answered: send this one"
+            " again later."
+        )
+    async with own:
+        return await run_sync(partial(function, *arguments), limiter=_LENGTHY)
 
 
 def key_of(request: Request) -> str | None:

@@ -17,7 +17,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from earmark.dialects._http import announced_bytes
+from earmark.dialects._http import announced_bytes, at_length
 from earmark.errors import InvalidInput, MediaTooLarge
 from earmark.service import Caller, Media, Service
 
@@ -130,15 +130,19 @@ async def receive_recording(
     )
 
 
-async def receive_body(request: Request, writer: Writer[T_co]) -> T_co:
+async def receive_body(
+    request: Request, writer: Writer[T_co], *, lengthy_for: Caller | None = None
+) -> T_co:
     """Write the body as it is; what the writer's ``commit`` returns.
 
-    Raises `InvalidInput` when the body breaks off, and what the writer raises; nothing is kept
-    then.
+    ``lengthy_for`` is the caller where that may take long. Raises `InvalidInput` when the body
+    breaks off, what `at_length` then raises, and what the writer raises; nothing is kept then.
     """
     try:
         async for block in _blocks(request):
             await run_in_threadpool(writer.write, block)
+        if lengthy_for is not None:
+            return await at_length(lengthy_for, writer.commit)
         return await run_in_threadpool(writer.commit)
     except BaseException:
         await _abort(writer)

@@ -12,7 +12,7 @@ from earmark.dialects.deepaffects._access import Asking
 from earmark.dialects.deepaffects._calls import CALLS, Call, answer
 from earmark.dialects.deepaffects._names import NAME, PREFIX
 from earmark.dialects.deepaffects._people import People
-from earmark.dialects.deepaffects._recordings import at_hand, receive
+from earmark.dialects.deepaffects._recordings import at_hand, receive, with_recording
 from earmark.dialects.deepaffects._requests import Recorded, read_request_id
 from earmark.errors import InvalidInput
 from earmark.service import AddressRules, Caller, Media, Service, Submission
@@ -40,12 +40,11 @@ def _add(router: APIRouter, service: Service, call: Call, api: str) -> None:
         asked, media = await receive(request, service, caller, call.model, at_once=True)
 
         def analyse() -> dict[str, Any]:
-            with service.media.for_request(media):
-                order = call.order(asked, People(service, caller))
-                with at_hand(service, caller, asked, media) as recording:
-                    return answer(service, caller, order, recording)
+            order = call.order(asked, People(service, caller))
+            with at_hand(service, caller, asked, media) as recording:
+                return answer(service, caller, order, recording)
 
-        return await run_in_threadpool(analyse)
+        return await with_recording(service, caller, media, analyse)
 
     @router.post(f"/async{call.path}", status_code=202)
     async def later(

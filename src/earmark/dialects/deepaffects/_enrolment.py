@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from earmark.dialects.deepaffects._access import Asking
 from earmark.dialects.deepaffects._calls import SYNC_S
 from earmark.dialects.deepaffects._people import People
-from earmark.dialects.deepaffects._recordings import at_hand, receive, receive_order
+from earmark.dialects.deepaffects._recordings import at_hand, receive, receive_order, with_recording
 from earmark.dialects.deepaffects._render import Enrollment
 from earmark.dialects.deepaffects._requests import EnrollRequest, read_speaker_id
 from earmark.errors import ConsentRequired, InvalidInput, SpeechError, TooLittleSpeech
@@ -34,7 +35,9 @@ def enrolment_routes(service: Service, version: str) -> APIRouter:
     async def enroll(request: Request, caller: Asking) -> dict[str, Any]:
         """Add a sample to somebody's enrolment."""
         asked, media = await receive(request, service, caller, EnrollRequest, at_once=True)
-        enrollment = await run_in_threadpool(_enroll, service, caller, asked, media)
+        enrollment = await with_recording(
+            service, caller, media, partial(_enroll, service, caller, asked, media)
+        )
         if version == "v1":
             return {"message": "Complete" if enrollment.complete else "Success"}
         return {"message": "Success", **enrollment.document()}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
+from fastapi.concurrency import contextmanager_in_threadpool
 from starlette.requests import Request
 
-from earmark.dialects._http import announced_bytes
+from earmark.dialects._http import announced_bytes, at_length
 from earmark.dialects._multipart import Writer, receive_body
 from earmark.dialects.deepaffects._body import MAX_FIELD_BYTES, JsonBody
 from earmark.dialects.deepaffects._names import NAME
@@ -17,12 +18,13 @@ from earmark.dialects.deepaffects._requests import DeleteRequest, Recorded, read
 from earmark.errors import InvalidInput
 from earmark.service import Caller, Media, Service, download
 
-__all__ = ["at_hand", "receive", "receive_order"]
+__all__ = ["at_hand", "receive", "receive_order", "with_recording"]
 
 _FETCH_S: Final = 60.0
 """Seconds that fetching a recording may take while the client waits for the answer."""
 
 AnyRecorded = TypeVar("AnyRecorded", bound=Recorded)
+T = TypeVar("T")
 
 
 async def receive(
@@ -56,6 +58,17 @@ async def receive_order(request: Request) -> DeleteRequest:
 
     asked, _ = await receive_body(request, JsonBody(refuse, partial(read, DeleteRequest)))
     return asked
+
+
+async def with_recording(
+    service: Service, caller: Caller, media: Media | None, work: Callable[[], T]
+) -> T:
+    """What ``work`` returns, which takes its time; the recording that came is deleted then.
+
+    Raises `Unavailable` when too many of the caller's tenant wait already.
+    """
+    async with contextmanager_in_threadpool(service.media.for_request(media)):
+        return await at_length(caller, work)
 
 
 @contextmanager

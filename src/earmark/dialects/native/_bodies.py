@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -14,17 +14,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from earmark.dialects._http import at_length
 from earmark.dialects._multipart import receive_recording
 from earmark.dialects.native._names import NAME
 from earmark.dialects.native._requests import canonical, parse_form, parse_json
 from earmark.errors import InvalidInput
 from earmark.service import Caller, Media, Service
 
-__all__ = ["Body", "described", "received"]
+__all__ = ["Body", "answer", "described", "received"]
 
 FormModel = TypeVar("FormModel", bound=BaseModel)
 JsonModel = TypeVar("JsonModel", bound=BaseModel)
 Asked_co = TypeVar("Asked_co", covariant=True)
+
+T = TypeVar("T")
 
 FIELD_BYTES = 64 << 10
 """What the fields of a form have together, names and values; the file does not count."""
@@ -73,6 +76,15 @@ async def received(
             )
     async with contextmanager_in_threadpool(service.media.for_request(body.media)):
         yield body
+
+
+async def answer(
+    caller: Caller, body: Body[BaseModel], function: Callable[..., T], /, *arguments: object
+) -> T:
+    """What ``function`` returns; with a recording it waits for the engine, so see `at_length`."""
+    if body.media is None:
+        return await run_in_threadpool(function, *arguments)
+    return await at_length(caller, function, *arguments)
 
 
 def described(form: type[BaseModel], remote: type[BaseModel]) -> dict[str, Any]:

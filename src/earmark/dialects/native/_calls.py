@@ -144,7 +144,8 @@ async def add_sound(
         announced=announced_bytes(request),
         promise=promise,
     )
-    return _document(await receive_body(request, writer))
+    lengthy_for = caller if form is None else None  # what is in a container has to be decoded
+    return _document(await receive_body(request, writer, lengthy_for=lengthy_for))
 
 
 @router.post(

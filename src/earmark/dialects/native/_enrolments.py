@@ -8,12 +8,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from earmark.dialects._http import idempotency_of
 from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
-from earmark.dialects.native._bodies import Body, described, received
+from earmark.dialects.native._bodies import Body, answer, described, received
 from earmark.dialects.native._consents import ConsentRequest
 from earmark.dialects.native._galleries import Details, Label
 from earmark.dialects.native._idempotency import mark_replayed
@@ -86,7 +85,7 @@ async def enrol_new(
             on_replay=lambda: mark_replayed(response),
         )
         return enrolment_document(
-            await run_in_threadpool(_enrol, service, caller, gallery_id, body, promise)
+            await answer(caller, body, _enrol, service, caller, gallery_id, body, promise)
         )
 
 

@@ -6,12 +6,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from earmark.dialects._http import idempotency_of
 from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
-from earmark.dialects.native._bodies import Body, described, received
+from earmark.dialects.native._bodies import Body, answer, described, received
 from earmark.dialects.native._consents import ConsentRequest
 from earmark.dialects.native._idempotency import mark_replayed
 from earmark.dialects.native._matching import Voice
@@ -87,7 +86,7 @@ async def enrol(
             on_replay=lambda: mark_replayed(response),
         )
         return enrolment_document(
-            await run_in_threadpool(learn, service, caller, speaker_id, body, promise)
+            await answer(caller, body, learn, service, caller, speaker_id, body, promise)
         )
 
 

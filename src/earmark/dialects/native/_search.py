@@ -6,11 +6,10 @@ from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
-from earmark.dialects.native._bodies import Body, described, received
+from earmark.dialects.native._bodies import Body, answer, described, received
 from earmark.dialects.native._documents import Document
 from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._matching import (
@@ -97,7 +96,7 @@ async def search_gallery(
     """
     promise_of(request, response)
     async with received(request, service, caller, SearchForm, SearchRequest, at_once=True) as body:
-        return await run_in_threadpool(_search, service, caller, [gallery_id], body)
+        return await answer(caller, body, _search, service, caller, [gallery_id], body)
 
 
 @router.post(
@@ -114,7 +113,8 @@ async def search_galleries(
     async with received(
         request, service, caller, WideSearchForm, WideSearchRequest, at_once=True
     ) as body:
-        return await run_in_threadpool(_search, service, caller, body.asked.gallery_ids, body)
+        galleries = body.asked.gallery_ids
+        return await answer(caller, body, _search, service, caller, galleries, body)
 
 
 def _search(
