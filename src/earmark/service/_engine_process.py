@@ -207,8 +207,11 @@ def _sign_of_life(worker: MessageSocket) -> Iterator[None]:
 
 
 def _told(error: EarmarkError) -> dict[str, Any]:
-    # Not every dialect has the option that the library's messages name; the API's pages tell of it.
+    # Not every dialect has the options that the library's messages name, and whoever sent the
+    # recording cannot change the settings.
     message = re.sub(r"; on_damage=.*", ".", str(error))
+    message = re.sub(r"choose a part .*EARMARK_.*", "send a shorter one, or a part of it.", message)
+    message = re.sub(r"raise EARMARK_\w+ or ", "", message)
     return {"error_kind": error.kind, "code": error.code, "message": message}
 
 

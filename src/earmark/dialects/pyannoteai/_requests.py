@@ -241,7 +241,8 @@ class IdentifyRequest(SpeakersRequest):
             identify=IdentifyOptions(
                 exclusive=matching.exclusive is not False,
                 false_accept_rate=None,
-                confidence=(matching.threshold or 0.0) / 100,
+                # As it is shown, in whole percent: what is told as 100 reaches a threshold of 100.
+                confidence=max(0.0, (matching.threshold or 0.0) - 0.5) / 100,
                 alternatives=len(self.voiceprints),
             ),
         )
