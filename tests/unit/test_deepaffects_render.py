@@ -43,19 +43,42 @@ def segments(*names: str) -> list[dict[str, Any]]:
     ]
 
 
+def identified(*matches: str | None) -> Identification:
+    """Whom (ids) the speakers of `RESULT` were taken for."""
+    return Identification(
+        diarization=RESULT,
+        speakers=tuple(
+            NamedSpeaker(
+                speaker=speaker,
+                named=Named(
+                    match=None
+                    if match is None
+                    else Candidate(
+                        speaker_id=match, label="", cosine=0.8, llr=3.0, probability=0.95
+                    ),
+                    alternatives=(),
+                    margin=None,
+                    threshold=1.0,
+                ),
+                net_speech_s=None,
+                quality=None,
+            )
+            for speaker, match in zip(RESULT.speakers, matches, strict=True)
+        ),
+    )
+
+
 def test_who_was_identified() -> None:
     shown = {"call": "identify", "speakers": {"id1": "ann", "id2": "ben"}}
-    assert response(shown, RESULT, {"SPEAKER_01": "id2"}) == {
+    assert response(shown, identified(None, "id2")) == {
         "segments": segments("UserNotIdentified", "ben", "UserNotIdentified")
     }
-    assert response(shown, RESULT, {"SPEAKER_00": "id1", "SPEAKER_01": "id2"}) == {
-        "segments": segments("ann", "ben", "ann")
-    }
+    assert response(shown, identified("id1", "id2")) == {"segments": segments("ann", "ben", "ann")}
 
 
 def test_that_nobody_else_is_named() -> None:
     shown = {"call": "identify", "speakers": {"id1": "ann"}}
-    assert response(shown, RESULT, {"SPEAKER_00": "another id"}) == {
+    assert response(shown, identified("another id", None)) == {
         "segments": segments(*["UserNotIdentified"] * 3)
     }
 
@@ -63,7 +86,7 @@ def test_that_nobody_else_is_named() -> None:
 @pytest.mark.parametrize("counted", [True, False])
 def test_speakers_by_number(counted: bool) -> None:
     shown = {"call": "diarize", "counted": counted, "speakers": {}}
-    answer = response(shown, RESULT, {})
+    answer = response(shown, RESULT)
     assert answer["segments"] == segments("speaker1", "speaker2", "speaker1")
     assert ("num_speakers" in answer) == counted
     assert answer.get("num_speakers", 2) == 2
@@ -71,7 +94,7 @@ def test_speakers_by_number(counted: bool) -> None:
 
 def test_that_numbers_are_nobodys_id() -> None:
     shown = {"call": "diarize", "counted": True, "speakers": {"id1": "speaker1", "id2": "ben"}}
-    answer = response(shown, RESULT, {"SPEAKER_01": "id2"})
+    answer = response(shown, identified(None, "id2"))
     assert answer["segments"] == segments("speaker2", "ben", "speaker2")
     assert answer["num_speakers"] == 2
 
@@ -83,7 +106,7 @@ def test_speech_and_short_silences() -> None:
     )
 
     def times(gap: float) -> list[tuple[float, float]]:
-        found = response({"call": "vad", "gap": gap}, heard, {})["segments"]
+        found = response({"call": "vad", "gap": gap}, heard)["segments"]
         assert {each["tag"] for each in found} <= {"speech"}
         return [(each["start"], each["end"]) for each in found]
 
@@ -105,30 +128,6 @@ def test_an_enrolment(speech_s: float, complete: bool) -> None:
     }
 
 
-def identified(*matches: str | None) -> bytes:
-    return Identification(
-        diarization=RESULT,
-        speakers=tuple(
-            NamedSpeaker(
-                speaker=speaker,
-                named=Named(
-                    match=None
-                    if match is None
-                    else Candidate(
-                        speaker_id=match, label="", cosine=0.8, llr=3.0, probability=0.95
-                    ),
-                    alternatives=(),
-                    margin=None,
-                    threshold=1.0,
-                ),
-                net_speech_s=None,
-                quality=None,
-            )
-            for speaker, match in zip(RESULT.speakers, matches, strict=True)
-        ),
-    ).to_json()
-
-
 def a_job(state: JobState = JobState.SUCCEEDED, **changes: Any) -> Job:
     render = {"request_id": "r1", "call": "identify", "speakers": {"id1": "ann"}}
     known = {"dialect": "deepaffects", "kind": JobKind.IDENTIFY, "render": render}
@@ -141,7 +140,7 @@ def told(job: Job, document: bytes = b"") -> dict[str, Any]:
 
 
 def test_a_webhook_is_told_of_a_result() -> None:
-    assert told(a_job(), identified("id1", None)) == {
+    assert told(a_job(), identified("id1", None).to_json()) == {
         "request_id": "r1",
         "response": {"segments": segments("ann", "UserNotIdentified", "ann")},
     }
@@ -149,7 +148,7 @@ def test_a_webhook_is_told_of_a_result() -> None:
 
 def test_a_request_without_an_id_gets_one() -> None:
     job = a_job(render={**a_job().render, "request_id": None})
-    assert told(job, identified(None, None))["request_id"] == job.id
+    assert told(job, identified(None, None).to_json())["request_id"] == job.id
 
 
 def test_documents_of_the_other_kinds() -> None:

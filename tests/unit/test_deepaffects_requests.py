@@ -90,6 +90,8 @@ def test_an_order_without_a_recording() -> None:
         (IdentifyRequest, {}, "speakerIds"),
         (IdentifyRequest, {"speakerIds": []}, "speakerIds"),
         (IdentifyRequest, {"speakerIds": "ann"}, "speakerIds"),
+        (IdentifyRequest, {"speakerIds": ["ann"] * 101}, "speakerIds"),
+        (DiarizeRequest, {"speakerIds": ["ann"] * 101}, "speakerIds"),
         (IdentifyRequest, {"speakerIds": ["ann", "a b"]}, "speakerIds.1"),
         (DiarizeRequest, {"speakers": 0}, "speaker"),
         (DiarizeRequest, {"speakerCount": -2}, "speakerCount"),

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from earmark.service._identification import NamedSpeaker as NamedSpeaker
     from earmark.service._identification import Voice as Voice
     from earmark.service._identification import Voices as Voices
+    from earmark.service._identification import identify_speakers as identify_speakers
     from earmark.service._jobs import Jobs as Jobs
     from earmark.service._keys import Key as Key
     from earmark.service._keys import Keys as Keys
@@ -120,7 +121,10 @@ _HOMES = {
     "_download": ("download",),
     "_enrolment": ("LONGEST_S", "Enrolment"),
     "_galleries": ("Galleries",),
-    "_identification": ("Comparison", "Identification", "NamedSpeaker", "Voice", "Voices"),
+    "_identification": (
+        *("Comparison", "Identification", "NamedSpeaker", "Voice", "Voices"),
+        "identify_speakers",
+    ),
     "_jobs": ("Jobs",),
     "_keys": ("Key", "Keys", "NewKey"),
     "_limits": ("Allowance", "RateLimits"),

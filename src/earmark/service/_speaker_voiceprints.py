@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -15,13 +16,27 @@ from earmark.service._speaker_part import SpeakerPart, found_speaker
 from earmark.service._store import Store
 from earmark.storage import samples as sample_rows
 from earmark.storage import voiceprints as rows
-from earmark.voiceprints import Voiceprint
+from earmark.voiceprints import DEFAULT_MODEL, Quality, Voiceprint
 
-__all__ = ["SAMPLE", "VOICEPRINT", "SpeakerVoiceprints", "opened", "remove_voiceprints"]
+__all__ = ["SAMPLE", "VOICEPRINT", "Held", "SpeakerVoiceprints", "opened", "remove_voiceprints"]
 
 VOICEPRINT = "voiceprint"
 SAMPLE = "sample"
 """What a speaker's data key seals."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """What a speaker holds in all.
+
+    ``speech_s`` is the clear speech behind the voiceprints that are compared: those of an earlier
+    model are not, until they are made again. ``duration_s`` is of all samples, ``quality`` the
+    best one's. Seconds.
+    """
+
+    speech_s: float
+    duration_s: float
+    quality: Quality
 
 
 class SpeakerVoiceprints(SpeakerPart):
@@ -33,6 +48,23 @@ class SpeakerVoiceprints(SpeakerPart):
         with self._store.database.read() as connection:
             found_speaker(connection, caller, speaker_id)
             return tuple(map(voiceprint_of, rows.of_speakers(connection, [speaker_id])))
+
+    def held(self, caller: Caller, speaker_ids: Collection[str]) -> dict[str, Held]:
+        """What each of these speakers holds, by their ids; who holds no voiceprint is left out."""
+        caller.require(Scope.GALLERIES)
+        grades = list(Quality)
+        with self._store.database.read() as connection:
+            found = rows.summaries(
+                connection, caller.tenant_id, speaker_ids, model=DEFAULT_MODEL, grades=grades
+            )
+        return {
+            row["speaker_id"]: Held(
+                speech_s=row["speech_s"],
+                duration_s=row["duration_s"] or 0.0,
+                quality=grades[row["grade"] or 0],
+            )
+            for row in found
+        }
 
     def open_voiceprints(self, caller: Caller, speaker_id: str) -> tuple[Voiceprint, ...]:
         """The same with their vectors, in the same order; it is noted as an export.

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from earmark.storage._schema import speakers, voiceprints
+from earmark.storage._schema import samples, speakers, voiceprints
 
 __all__ = [
     "counting",
@@ -16,6 +16,7 @@ __all__ = [
     "insert",
     "of_other_models",
     "of_speakers",
+    "summaries",
     "update",
 ]
 
@@ -36,6 +37,42 @@ def of_speakers(connection: sa.Connection, speaker_ids: Collection[str]) -> Sequ
     """All that these speakers hold, oldest first."""
     query = sa.select(voiceprints).where(voiceprints.c.speaker_id.in_(speaker_ids))
     query = query.order_by(voiceprints.c.created_at, voiceprints.c.id)
+    return connection.execute(query).mappings().all()
+
+
+def summaries(
+    connection: sa.Connection,
+    tenant_id: str,
+    speaker_ids: Collection[str],
+    *,
+    model: str,
+    grades: Sequence[str],
+) -> Sequence[Row]:
+    """What each of these speakers of a tenant holds in all, for those who hold a voiceprint.
+
+    ``speech_s`` behind voiceprints of the model, ``duration_s`` of all samples, and the ``grade``
+    of the best quality, its place in ``grades``; both may be null.
+    """
+    ours = sa.case((voiceprints.c.model == model, voiceprints.c.net_speech_s), else_=0.0)
+    ranks = {grade: rank for rank, grade in enumerate(grades)}
+    duration_s = (
+        sa.select(sa.func.sum(samples.c.duration_s))
+        .where(samples.c.speaker_id == voiceprints.c.speaker_id)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(
+            voiceprints.c.speaker_id,
+            sa.func.sum(ours).label("speech_s"),
+            sa.func.max(sa.case(ranks, value=voiceprints.c.quality)).label("grade"),
+            duration_s.label("duration_s"),
+        )
+        .where(
+            voiceprints.c.tenant_id == tenant_id,
+            voiceprints.c.speaker_id.in_(speaker_ids),
+        )
+        .group_by(voiceprints.c.speaker_id)
+    )
     return connection.execute(query).mappings().all()
 
 

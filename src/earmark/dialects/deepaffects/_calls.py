@@ -15,7 +15,15 @@ from earmark.dialects.deepaffects._requests import (
     SpeechRequest,
 )
 from earmark.errors import AudioTooLarge
-from earmark.service import Caller, IdentifyOptions, JobKind, JobOptions, Media, Service
+from earmark.service import (
+    Caller,
+    IdentifyOptions,
+    JobKind,
+    JobOptions,
+    Media,
+    Service,
+    identify_speakers,
+)
 
 __all__ = ["CALLS", "SYNC_S", "Call", "Order", "answer"]
 
@@ -88,16 +96,11 @@ def answer(service: Service, caller: Caller, order: Order, media: Media) -> dict
     try:
         if order.kind is JobKind.VOICE_ACTIVITY:
             heard = service.analyst.speech(media, options=order.options, limit_s=SYNC_S)
-            return response(order.shown, heard, {})
+            return response(order.shown, heard)
         result = service.analyst.listen(media, options=order.options, limit_s=SYNC_S)
     except AudioTooLarge as error:
         raise AudioTooLarge(f"{error} Use the asynchronous call for longer recordings.") from error
-    matches = {}
-    if order.options.identify is not None:
-        found = service.search.identify(caller, result.voiceprints, order.options.identify)
-        matches = {
-            speaker: named.match.speaker_id
-            for speaker, named in found.items()
-            if named.match is not None and named.match.speaker_id is not None
-        }
-    return response(order.shown, result, matches)
+    if order.options.identify is None:
+        return response(order.shown, result)
+    asked = order.options.identify
+    return response(order.shown, identify_speakers(service.search, caller, result, asked))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from earmark.dialects.deepaffects._names import NAME, SPEAKERS
 from earmark.dialects.deepaffects._render import COMPLETE_S, Enrollment
 from earmark.errors import InvalidInput, NotFound
 from earmark.service import Caller, Gallery, Service, Speaker
-from earmark.voiceprints import DEFAULT_MODEL, Quality
 
 __all__ = ["People"]
 
@@ -60,9 +59,7 @@ class People:
             page = self._service.speakers.list(
                 self._caller, gallery.id, limit=_AT_ONCE, cursor=cursor
             )
-            for speaker in page.items:
-                if (enrollment := self.enrollment(speaker)) is not None:
-                    yield enrollment
+            yield from self._enrollments(page.items)
             if (cursor := page.cursor) is None:
                 return
 
@@ -88,18 +85,21 @@ class People:
 
     def enrollment(self, speaker: Speaker) -> Enrollment | None:
         """How far this speaker is enrolled; None without any voiceprint."""
-        prints = self._service.speakers.voiceprints(self._caller, speaker.id)
-        if not prints:
-            return None
-        grades = [Quality(each.quality) for each in prints if each.quality is not None]
-        samples = self._service.speakers.samples(self._caller, speaker.id)
-        return Enrollment(
-            speaker_id=speaker.key or speaker.name,
-            # Those of a model of before are compared with nobody until they are made again.
-            speech_s=sum(each.net_speech_s for each in prints if each.model == DEFAULT_MODEL),
-            duration_s=sum(each.duration_s for each in samples),
-            quality=max(grades, key=list(Quality).index, default=Quality.POOR).value,
-        )
+        return next(iter(self._enrollments([speaker])), None)
+
+    def _enrollments(self, speakers: Sequence[Speaker]) -> list[Enrollment]:
+        """Of those who hold a voiceprint."""
+        held = self._service.speakers.held(self._caller, [each.id for each in speakers])
+        return [
+            Enrollment(
+                speaker_id=each.key or each.name,
+                speech_s=held[each.id].speech_s,
+                duration_s=held[each.id].duration_s,
+                quality=held[each.id].quality.value,
+            )
+            for each in speakers
+            if each.id in held
+        ]
 
     def _find(self, speaker_id: str) -> Speaker:
         try:

@@ -45,14 +45,13 @@ class Enrollment:
 
 
 def response(
-    shown: Mapping[str, Any], result: Diarization | SpeechActivity, matches: Mapping[str, str]
+    shown: Mapping[str, Any], found: Identification | Diarization | SpeechActivity
 ) -> Response:
-    """The result of a call; ``shown`` is what `_calls.Order` noted.
-
-    ``matches``: speaker of the recording -> id of the enrolled speaker they were taken for.
-    """
-    if isinstance(result, SpeechActivity):
-        return {"segments": _speech(result, shown["gap"])}
+    """The result of a call; ``shown`` is what `_calls.Order` noted."""
+    if isinstance(found, SpeechActivity):
+        return {"segments": _speech(found, shown["gap"])}
+    result = found.diarization if isinstance(found, Identification) else found
+    matches = _matches(found.speakers) if isinstance(found, Identification) else {}
     enrolled: Mapping[str, str] = shown["speakers"]  # id -> speakerId
     names = {
         speaker: enrolled[matches[speaker]]
@@ -70,14 +69,14 @@ def response(
 def response_of_document(job: Job, document: bytes) -> Response:
     """The result of a job that succeeded."""
     if job.kind is JobKind.VOICE_ACTIVITY:
-        return response(job.render, SpeechActivity.from_json(document), {})
+        return response(job.render, SpeechActivity.from_json(document))
     if job.kind is JobKind.DIARIZE:
-        return response(job.render, Diarization.from_json(document), {})
-    found = Identification.from_json(document)
-    return response(job.render, found.diarization, _matches(found.speakers))
+        return response(job.render, Diarization.from_json(document))
+    return response(job.render, Identification.from_json(document))
 
 
 def _matches(speakers: Iterable[NamedSpeaker]) -> dict[str, str]:
+    """Speaker of the recording -> id of the enrolled speaker they were taken for."""
     return {
         each.speaker: each.named.match.speaker_id
         for each in speakers

@@ -37,6 +37,7 @@ def _some(count: int) -> int:
 
 
 SpeakerId = Annotated[str, Field(pattern=_SPEAKER_ID)]
+SpeakerIds = Annotated[tuple[SpeakerId, ...], Field(max_length=100)]
 Count = Annotated[int, Field(ge=-1, le=2**31 - 1), AfterValidator(_some)]
 
 
@@ -65,7 +66,7 @@ class EnrollRequest(Recorded):
 class IdentifyRequest(Recorded):
     """Who is looked for."""
 
-    speaker_ids: Annotated[tuple[SpeakerId, ...], Field(min_length=1)]
+    speaker_ids: Annotated[SpeakerIds, Field(min_length=1)]
 
 
 class DiarizeRequest(Recorded):
@@ -77,7 +78,7 @@ class DiarizeRequest(Recorded):
     speaker_count: Count = Field(
         default=-1, validation_alias=AliasChoices("speakerCount", "speakers")
     )
-    speaker_ids: tuple[SpeakerId, ...] = ()
+    speaker_ids: SpeakerIds = ()
     separate_speaker_per_channel: bool = False
 
 
