@@ -358,6 +358,21 @@ def test_requests_that_come_twice_count_once(http: httpx.Client) -> None:
     assert len(http.get(f"/speakers/{ada}/consents").json()["items"]) == 2
 
 
+def test_an_enrolment_that_comes_again_erases_nobody(http: httpx.Client) -> None:
+    gallery = _gallery(http)
+    asked = {"name": "Ada", "consent": CONSENT, "voiceprint": _voice(75)}
+    headers = {"Idempotency-Key": "once"}
+    at = f"/galleries/{gallery}/enrolments"
+    ada = _made(http.post(at, json=asked, headers=headers))["speaker"]["id"]
+    other = {"voiceprint": _voice(76), "replace": True}
+    _made(http.post(f"/speakers/{ada}/samples", json=other))
+    said = _refused(http.post(at, json=asked, headers=headers), 404, "resource.not_found")
+    assert "deleted since" in said
+    assert http.get(f"/speakers/{ada}").status_code == 200
+    assert len(http.get(f"/speakers/{ada}/voiceprints").json()["items"]) == 1
+    assert http.get("/receipts").json()["items"] == []
+
+
 def test_a_foreign_id_answers_as_an_unknown_one(server: Server, http: httpx.Client) -> None:
     gallery = _gallery(http)
     enrolled = _speaker(http, gallery, 81)

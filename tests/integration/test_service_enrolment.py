@@ -119,7 +119,7 @@ def test_a_voiceprint_of_another_model_is_refused(
 def test_a_speaker_holds_a_hundred(
     service: Service, caller: Caller, ada: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("earmark.service._enrolment.MAX_VOICEPRINTS", 2)
+    monkeypatch.setattr("earmark.service._enrolling.MAX_VOICEPRINTS", 2)
     for number in range(2):
         service.enrolment.enroll_voiceprint(caller, ada.id, a_voice(number))
     with pytest.raises(Conflict, match="holds 2 voiceprints, and 2 are the most"):

@@ -20,7 +20,7 @@ from earmark.errors import (
     SeveralSpeakers,
     TooLittleSpeech,
 )
-from earmark.service import Caller, Gallery, Media, NewConsent, Scope, Service, Speaker
+from earmark.service import Caller, Gallery, Media, NewConsent, NewSpeaker, Scope, Service, Speaker
 from earmark.settings import Settings
 from earmark.storage import samples, voiceprints
 from earmark.voiceprints import DEFAULT_MODEL
@@ -140,6 +140,29 @@ def test_what_cannot_be_enrolled_is_refused_and_leaves_nothing(
     assert service.speakers.voiceprints(caller, june.id) == ()
 
 
+def test_somebody_new_is_added_with_their_recording_or_not_at_all(
+    service: Service, caller: Caller, gallery: Gallery, people: People
+) -> None:
+    before = (_paths(service, "media"), _paths(service, "samples"))
+    keys = service.store.vault.status().data_keys
+    new = NewSpeaker(gallery_id=gallery.id, name="June")
+    silence = _media(service, caller, wav_of(np.zeros(4 * RATE, np.int16)))
+    with pytest.raises(TooLittleSpeech):
+        service.enrolment.enroll_new(caller, new, silence, consent=_AGREED)
+    assert (_paths(service, "media"), _paths(service, "samples")) == before
+    assert service.speakers.list(caller, gallery.id).total == 0
+    assert service.store.vault.status().data_keys == keys
+
+    sound = people.wav("june", 12.0)
+    enrolled = service.enrolment.enroll_new(
+        caller, new, _media(service, caller, sound), consent=_AGREED, end=10.0
+    )
+    assert enrolled.sample is not None
+    assert enrolled.sample.duration_s == pytest.approx(10.0, abs=0.1)
+    assert service.speakers.sample_audio(caller, enrolled.sample.id) == sound
+    assert _paths(service, "media") == before[0]
+
+
 def test_of_several_people_the_loudest_and_of_a_recording_a_part(
     service: Service, caller: Caller, june: Speaker, people: People
 ) -> None:
@@ -171,7 +194,7 @@ def test_without_consent_a_recording_is_not_even_listened_to(
 def test_a_recording_that_is_kept_has_a_size(
     service: Service, caller: Caller, june: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("earmark.service._enrolment._LARGEST_KEPT", 10)
+    monkeypatch.setattr("earmark.service._enrolling._LARGEST_KEPT", 10)
     media = _media(service, caller, io.BytesIO(b"x" * 11).getvalue())
     with pytest.raises(MediaTooLarge, match="11 bytes, and 10 are kept") as raised:
         service.enrolment.enroll(caller, june.id, media)

@@ -45,7 +45,7 @@ from earmark.service import (
 from earmark.service._conclusion import Concluded, NotYet
 from earmark.service._sweeper import sweep
 from earmark.settings import Settings
-from earmark.storage import Database, job_voiceprints
+from earmark.storage import Database, job_voiceprints, speakers
 from earmark.storage._schema import deliveries
 from earmark.voiceprints import Voiceprint
 from results import diarization, turn
@@ -304,6 +304,32 @@ def test_nobody_is_enrolled_without_consent(database: Database, tmp_path: Path) 
     with pytest.raises(ConsentRequired, match="EARMARK_STANDING_CONSENT"):
         desk.enrol()
     assert desk.service.speakers.list(desk.caller, desk.domain).items == ()
+
+
+def test_a_voice_that_is_replaced_puts_the_expiry_off_unless_a_time_was_set(
+    service: Service,
+) -> None:
+    desk = Desk.of(service)
+    desk.say(25.0)
+    desk.finish(desk.hear(a_voice(1), 22.0))
+    speaker = desk.enrol()
+
+    def replaced() -> Speaker:
+        return service.task_enrolment.replace(desk.caller, speaker.id, desk.job_id, dialect=CHIME)
+
+    later = replaced().expires_at
+    assert later > speaker.expires_at
+    soon = time.time() + DAY
+    service.speakers.update(desk.caller, speaker.id, expires_at=soon)
+    assert replaced().expires_at == soon
+    with service.store.database.write() as connection:
+        speakers.doom(connection, [speaker.id], time.time())
+    with pytest.raises(NotFound):
+        replaced()
+    with service.store.database.read() as connection:
+        row = speakers.fetch(connection, speaker.id)
+    assert row is not None
+    assert row["expires_at"] == 0.0
 
 
 def test_a_task_of_another_domain_or_dialect_replaces_nothing(service: Service) -> None:

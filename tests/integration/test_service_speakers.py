@@ -12,6 +12,7 @@ import pytest
 from callers import new_caller
 from earmark.errors import (
     Conflict,
+    ConsentRequired,
     Forbidden,
     Gone,
     IdempotencyConflict,
@@ -206,6 +207,22 @@ def test_a_standing_consent_is_what_the_operator_has_declared(tmp_path: Path) ->
     declared = Settings(data_dir=tmp_path, standing_consent="All staff have signed.")
     consent = standing_consent(declared, "Ada")
     assert consent == NewConsent(subject="Ada", text="All staff have signed.", method="standing")
+
+
+def test_no_standing_consent_stands_above_a_withdrawal(
+    service: Service, caller: Caller, gallery: Gallery
+) -> None:
+    standing = replace(_AGREED, method="standing")
+    ada = service.speakers.create(caller, gallery.id, name="Ada", consent=standing)
+    service.enrolment.enroll_voiceprint(caller, ada.id, a_voice(1), consent=standing)
+    service.speakers.withdraw(caller, ada.id)
+    with pytest.raises(ConsentRequired, match="has withdrawn"):
+        service.speakers.add_consent(caller, ada.id, standing)
+    with pytest.raises(ConsentRequired, match="has withdrawn"):
+        service.enrolment.enroll_voiceprint(caller, ada.id, a_voice(2), consent=standing)
+    assert _counting(service, gallery) == []
+    service.speakers.add_consent(caller, ada.id, _AGREED)
+    assert _counting(service, gallery) == [ada.id]
 
 
 def test_who_has_expired_is_gone_at_once_and_erased_by_the_sweeper(

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from earmark.service._people import Gallery as Gallery
     from earmark.service._people import Named as Named
     from earmark.service._people import NewConsent as NewConsent
+    from earmark.service._people import NewSpeaker as NewSpeaker
     from earmark.service._people import Receipt as Receipt
     from earmark.service._people import Sample as Sample
     from earmark.service._people import Speaker as Speaker
@@ -138,8 +139,8 @@ _HOMES = {
     ),
     "_observe": ("Observer",),
     "_people": (
-        *("Candidate", "Consent", "Enrolled", "Gallery", "Named", "NewConsent", "Receipt"),
-        *("Sample", "Speaker", "StoredVoiceprint"),
+        *("Candidate", "Consent", "Enrolled", "Gallery", "Named", "NewConsent", "NewSpeaker"),
+        *("Receipt", "Sample", "Speaker", "StoredVoiceprint"),
     ),
     "_queue": ("Queue",),
     "_receipts": ("Receipts",),

@@ -22,6 +22,7 @@ from earmark.storage import speakers as speaker_rows
 
 __all__ = ["SpeakerConsents", "check_consent", "give_consent", "standing_consent"]
 
+_STANDING = "standing"
 _LONGEST_TEXT = 10_000
 _LONGEST_PURPOSE = 1024
 _LONGEST_METHOD = 64
@@ -35,7 +36,7 @@ def standing_consent(settings: Settings, subject: str) -> NewConsent | None:
     """
     if settings.standing_consent is None:
         return None
-    return NewConsent(subject=subject, text=settings.standing_consent, method="standing")
+    return NewConsent(subject=subject, text=settings.standing_consent, method=_STANDING)
 
 
 class SpeakerConsents(SpeakerPart):
@@ -58,7 +59,8 @@ class SpeakerConsents(SpeakerPart):
     ) -> Consent:
         """Record consent; who had withdrawn theirs is matched again.
 
-        Raises `NotFound`, `InvalidOption` for what cannot be a record, and `IdempotencyConflict`.
+        A standing consent does not undo a withdrawal. Raises `NotFound`, `InvalidOption` for what
+        cannot be a record, `ConsentRequired`, and `IdempotencyConflict`.
         """
         caller.require(Scope.GALLERIES)
         consent_id = str(uuid.uuid4())
@@ -92,21 +94,34 @@ class SpeakerConsents(SpeakerPart):
 
 
 def check_consent(
-    connection: sa.Connection, settings: Settings, speaker: Speaker, consent: NewConsent | None
+    connection: sa.Connection,
+    settings: Settings,
+    speaker: Speaker | None,
+    consent: NewConsent | None,
 ) -> None:
-    """Raise `ConsentRequired` unless this speaker may be enrolled, with this consent or without."""
-    if consent is not None:
+    """Raise `ConsentRequired` unless this speaker may be enrolled, with this consent or without.
+
+    None is somebody who is not there yet.
+    """
+    if speaker is not None:
+        _check_withdrawal(speaker, consent)
+    if consent is not None or settings.consent != "strict":
         return
-    if speaker.withdrawn_at is not None:
-        raise ConsentRequired(
-            "This speaker has withdrawn their consent: nobody is enrolled against it; send a new"
-            " record of consent."
-        )
-    if settings.consent == "strict" and rows.valid(connection, speaker.id) is None:
+    if speaker is None or rows.valid(connection, speaker.id) is None:
         raise ConsentRequired(
             "There is no record of this speaker's consent: send one (who consented, to what text,"
             " for what purpose), or set EARMARK_CONSENT=record to enrol without."
         )
+
+
+def _check_withdrawal(speaker: Speaker, consent: NewConsent | None) -> None:
+    """What somebody has withdrawn stands above what is declared for everybody."""
+    if speaker.withdrawn_at is None or (consent is not None and consent.method != _STANDING):
+        return
+    raise ConsentRequired(
+        "This speaker has withdrawn their consent: nobody is enrolled against it; send a new"
+        " record of consent, their own."
+    )
 
 
 def give_consent(
@@ -115,7 +130,11 @@ def give_consent(
     consent: NewConsent,
     consent_id: str | None = None,
 ) -> Consent:
-    """Add a record, in a transaction that has locked the speaker. Raises `InvalidOption`."""
+    """Add a record, in a transaction that has locked the speaker.
+
+    Raises `InvalidOption`, and `ConsentRequired` for a standing one after a withdrawal.
+    """
+    _check_withdrawal(speaker, consent)
     now = time.time()
     given_at = now if consent.given_at is None else consent.given_at
     if not math.isfinite(given_at) or not 0 <= given_at <= now + _AHEAD_S:

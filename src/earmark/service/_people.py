@@ -13,6 +13,7 @@ __all__ = [
     "Gallery",
     "Named",
     "NewConsent",
+    "NewSpeaker",
     "Receipt",
     "Sample",
     "Speaker",
@@ -61,6 +62,22 @@ class Speaker:
     expires_at: float
     created_at: float
     updated_at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewSpeaker:
+    """Somebody who is to be in a gallery; ``id`` None: one is made up.
+
+    ``key`` is unique in the gallery, where a dialect's names are. They expire at ``expires_at``
+    whatever comes, or, when that is None, as the settings say after their last match.
+    """
+
+    gallery_id: str
+    name: str
+    key: str | None = None
+    details: Mapping[str, Any] | None = None
+    expires_at: float | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

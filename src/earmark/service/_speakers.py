@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import time
-import uuid
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from earmark.errors import Conflict, InvalidOption, NotFound
+from earmark.errors import Conflict, NotFound
 from earmark.service._audit import actor_of
-from earmark.service._consents import SpeakerConsents, give_consent, touch_speaker
-from earmark.service._erasure import Erasure
+from earmark.service._consents import SpeakerConsents, touch_speaker
 from earmark.service._export import SpeakerExport
 from earmark.service._idempotency import earlier
 from earmark.service._merging import SpeakerMerging
 from earmark.service._model import Caller, Idempotency, Page, Scope
+from earmark.service._new_speaker import SpeakerMaking, checked_expiry, hold_gallery
 from earmark.service._paging import page_of, read_cursor
-from earmark.service._people import NewConsent, Receipt, Speaker
+from earmark.service._people import NewConsent, NewSpeaker, Receipt, Speaker
 from earmark.service._people_rows import speaker_of
-from earmark.service._speaker_part import SpeakerPart, found_speaker, no_speaker
+from earmark.service._speaker_part import found_speaker, no_speaker
 from earmark.service._speaker_voiceprints import SpeakerVoiceprints
-from earmark.service._store import Store
 from earmark.service._text import checked_details, checked_name
-from earmark.settings import Settings
 from earmark.storage import galleries as gallery_rows
 from earmark.storage import speakers as rows
 
 __all__ = ["Speakers"]
 
 
-class SpeakerRecords(SpeakerPart):
+class SpeakerRecords(SpeakerMaking):
     """Made, found, changed and erased."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self._erasure = Erasure(store)
 
     def create(
         self,
@@ -58,39 +50,26 @@ class SpeakerRecords(SpeakerPart):
         `IdempotencyConflict`.
         """
         caller.require(Scope.GALLERIES)
-        now = time.time()
-        latest = now + self._store.settings.speaker_expiry_s
-        speaker_id = speaker_id or str(uuid.uuid4())
-        values = {
-            "id": speaker_id,
-            "tenant_id": caller.tenant_id,
-            "gallery_id": gallery_id,
-            "key": None if key is None else checked_name(key, "A speaker's key"),
-            "name": checked_name(name, "A speaker's name"),
-            "details": checked_details(details),
-            "expires_at": _checked_expiry(self._store.settings, expires_at, now, latest),
-            "expiry_fixed": expires_at is not None,
-            "created_at": now,
-            "updated_at": now,
-        }
-        if key is not None:
-            self._clear(caller, gallery_id, key, now)
+        row = self._prepared(
+            caller,
+            NewSpeaker(
+                gallery_id=gallery_id,
+                name=name,
+                key=key,
+                details=details,
+                expires_at=expires_at,
+                id=speaker_id,
+            ),
+        )
         with self._store.database.write() as connection:
-            if gallery_rows.fetch(connection, gallery_id, tenant_id=caller.tenant_id) is None:
-                raise NotFound(f"There is no gallery {gallery_id!r}.")
-            known = earlier(connection, caller.tenant_id, idempotency, speaker_id)
+            hold_gallery(connection, caller, gallery_id)
+            known = earlier(connection, caller.tenant_id, idempotency, row["id"])
             if known is not None:
                 return found_speaker(connection, caller, known)
-            if not rows.insert(connection, values):
-                raise Conflict(
-                    f"There is a speaker {key or speaker_id!r} in this gallery already: take"
-                    " another name, or use that one."
-                )
-            speaker = found_speaker(connection, caller, speaker_id)
-            self._note(connection, caller, "speaker.create", speaker_id, gallery=gallery_id)
-            if consent is not None:
-                given = give_consent(connection, speaker, consent)
-                self._note(connection, caller, "consent.give", speaker_id, consent=given.id)
+            speaker, given = self._added(connection, caller, row, consent)
+            self._note_new(connection, caller, speaker)
+            if given is not None:
+                self._note(connection, caller, "consent.give", speaker.id, consent=given.id)
         return speaker
 
     def ensure(self, caller: Caller, gallery_id: str, *, key: str, name: str) -> Speaker:
@@ -188,7 +167,7 @@ class SpeakerRecords(SpeakerPart):
             speaker = found_speaker(connection, caller, speaker_id, lock=True)
             if expires_at is not None:
                 latest = (speaker.matched_at or speaker.created_at) + settings.speaker_expiry_s
-                changes["expires_at"] = _checked_expiry(settings, expires_at, now, latest)
+                changes["expires_at"] = checked_expiry(settings, expires_at, now, latest)
                 changes["expiry_fixed"] = True
                 touch_speaker(connection, speaker)
             if changes:
@@ -205,13 +184,6 @@ class SpeakerRecords(SpeakerPart):
         caller.require(Scope.GALLERIES)
         return self._erasure.erase(caller.tenant_id, speaker_id, actor_of(caller))
 
-    def _clear(self, caller: Caller, gallery_id: str, key: str, now: float) -> None:
-        """Erase who has this key if they have expired and were not swept yet."""
-        with self._store.database.read() as connection:
-            row = rows.by_key(connection, gallery_id, key)
-        if row is not None and row["expires_at"] <= now and row["tenant_id"] == caller.tenant_id:
-            self._erasure.expire(caller.tenant_id, row["id"], now)
-
     def sweep(self, now: float) -> int:
         """Erase who has expired at ``now``; how many receipts that came to."""
         return self._erasure.sweep(now)
@@ -223,17 +195,3 @@ class Speakers(SpeakerRecords, SpeakerVoiceprints, SpeakerConsents, SpeakerMergi
     Raises `Forbidden` without the scope, and `NotFound` for an unknown id, for any that is not the
     caller's, and for one who has expired.
     """
-
-
-def _checked_expiry(
-    settings: Settings, expires_at: float | None, now: float, latest: float
-) -> float:
-    if expires_at is None:
-        return latest
-    if not math.isfinite(expires_at) or not now < expires_at <= latest:
-        raise InvalidOption(
-            f"A speaker expires in the future, and {settings.speaker_expiry_s / 86400:g} days after"
-            " the enrolment or the last match at the latest (EARMARK_SPEAKER_EXPIRY_S): give a"
-            " time between."
-        )
-    return expires_at

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.errors import Conflict, ConsentRequired, Gone, NotFound
 from earmark.service._consents import standing_consent
-from earmark.service._model import Caller, Idempotency, Job, JobKind, JobState, Scope
-from earmark.service._people import NewConsent, Speaker
+from earmark.service._model import Caller, Job, JobKind, JobState, Scope
+from earmark.service._people import NewConsent, NewSpeaker, Speaker
 from earmark.service._search_findings import SearchFindings, asked_of
 from earmark.storage import job_voiceprints as voiceprint_rows
-from earmark.storage import speakers as speaker_rows
 from earmark.voiceprints import Voiceprint
 
 if TYPE_CHECKING:
@@ -43,45 +42,31 @@ class TaskEnrolment:
         job, speakers = self._job(caller, task_id, dialect), self._service.speakers
         domain = asked_of(job).gallery_id
         with suppress(NotFound):
-            known = speakers.by_key(caller, domain, job.id)
-            if speakers.voiceprints(caller, known.id):
-                return known
+            return speakers.by_key(caller, domain, job.id)
         voiceprint, speaker_id = self._voiceprint(job), str(uuid.uuid4())
-        consent = self._consent(speaker_id)
+        new = NewSpeaker(
+            id=speaker_id, gallery_id=domain, name=speaker_id, key=job.id, details=details
+        )
         try:
-            speaker = speakers.create(
-                caller,
-                domain,
-                name=speaker_id,
-                key=job.id,
-                details=details,
-                consent=consent,
-                speaker_id=speaker_id,
-            )
-        except Conflict:  # a rival was first, or a process ended in between
-            speaker = speakers.by_key(caller, domain, job.id)
-        once = Idempotency(key=f"{dialect} enrol {speaker.id}", fingerprint=job.id)
-        return self._service.enrolment.enroll_voiceprint(
-            caller, speaker.id, voiceprint, idempotency=once
-        ).speaker
+            return self._service.enrolment.enroll_new(
+                caller, new, voiceprint, consent=self._consent(speaker_id)
+            ).speaker
+        except Conflict:  # a rival was first
+            return speakers.by_key(caller, domain, job.id)
 
     def replace(self, caller: Caller, speaker_id: str, task_id: str, *, dialect: str) -> Speaker:
         """Put the voice that a task has heard in place of what a speaker holds.
 
-        They expire as if enrolled now. Raises as `enrol`, and `Conflict` for a task that was to
-        search another domain.
+        They expire as if enrolled now, unless a time was fixed for them. Raises as `enrol`, and
+        `Conflict` for a task that was to search another domain.
         """
         speaker = self._service.speakers.get(caller, speaker_id, dialect=dialect)
         job = self._job(caller, task_id, dialect)
         if asked_of(job).gallery_id != speaker.gallery_id:
             raise Conflict(f"The task {task_id!r} belongs to another domain than {speaker_id!r}.")
-        self._service.enrolment.enroll_voiceprint(
-            caller, speaker_id, self._voiceprint(job), replace=True
-        )
-        expires_at = time.time() + self._store.settings.speaker_expiry_s
-        with self._store.database.write() as connection:
-            speaker_rows.update(connection, speaker_id, {"expires_at": expires_at})
-        return self._service.speakers.get(caller, speaker_id, dialect=dialect)
+        return self._service.enrolment.enroll_voiceprint(
+            caller, speaker_id, self._voiceprint(job), replace=True, renew=True
+        ).speaker
 
     def _consent(self, speaker_id: str) -> NewConsent | None:
         """The operator's standing consent. Raises `ConsentRequired` when there has to be one."""

@@ -34,15 +34,21 @@ def insert(connection: sa.Connection, values: Mapping[str, Any]) -> bool:
 
 
 def fetch(
-    connection: sa.Connection, gallery_id: str, *, lock: bool = False, **same: object
+    connection: sa.Connection,
+    gallery_id: str,
+    *,
+    lock: bool = False,
+    hold: bool = False,
+    **same: object,
 ) -> Row | None:
     """The gallery with this id, if its columns ``same`` have these values.
 
-    With ``lock`` nobody else changes or deletes it until the transaction ends.
+    Until the transaction ends, with ``lock`` nobody else changes or deletes it, with ``hold``
+    nobody deletes it.
     """
     query = sa.select(galleries).filter_by(id=gallery_id, **same)
-    if lock:
-        query = query.with_for_update()
+    if lock or hold:
+        query = query.with_for_update(read=not lock, key_share=not lock)
     return connection.execute(query).mappings().one_or_none()
 
 
@@ -103,8 +109,8 @@ def touch(connection: sa.Connection, gallery_id: str, speaker_ids: Collection[st
     return int(revision)
 
 
-def changes(connection: sa.Connection, gallery_id: str, revision: int) -> Sequence[Row]:
-    """What changed after this revision, in its order.
+def changes(connection: sa.Connection, gallery_id: str, revision: int, limit: int) -> Sequence[Row]:
+    """What changed after this revision, in its order, the first ``limit`` changes.
 
     Revisions have no gaps: when the first one is not ``revision + 1``, older ones are forgotten,
     and all of the gallery is to be read anew.
@@ -112,7 +118,8 @@ def changes(connection: sa.Connection, gallery_id: str, revision: int) -> Sequen
     query = sa.select(gallery_changes).where(
         gallery_changes.c.gallery_id == gallery_id, gallery_changes.c.revision > revision
     )
-    return connection.execute(query.order_by(gallery_changes.c.revision)).mappings().all()
+    query = query.order_by(gallery_changes.c.revision).limit(limit)
+    return connection.execute(query).mappings().all()
 
 
 def forget_changes(connection: sa.Connection, before: float) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "many",
     "matched",
     "of_gallery",
+    "renew",
     "update",
 ]
 
@@ -111,6 +112,12 @@ def count(connection: sa.Connection, gallery_id: str, *, now: float, search: str
 
 def update(connection: sa.Connection, speaker_id: str, values: Mapping[str, Any]) -> None:
     connection.execute(speakers.update().filter_by(id=speaker_id).values(values))
+
+
+def renew(connection: sa.Connection, speaker_id: str, expires_at: float) -> None:
+    """Have a speaker expire then, unless a time was fixed for them."""
+    query = speakers.update().filter_by(id=speaker_id, expiry_fixed=False)
+    connection.execute(query.values(expires_at=expires_at))
 
 
 def matched(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -20,9 +18,8 @@ from earmark.dialects.native._matching import Voice
 from earmark.dialects.native._people import EnrolmentDocument, enrolment_document
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import Moment, Written, example
-from earmark.dialects.native._samples import VoiceForm, learn
-from earmark.errors import EarmarkError, Kind
-from earmark.service import Caller, Enrolled, Idempotency, Service
+from earmark.dialects.native._samples import VoiceForm, voice_of
+from earmark.service import Caller, Enrolled, Idempotency, NewSpeaker, Service
 
 __all__ = ["router"]
 
@@ -97,26 +94,20 @@ def _enrol(
     promise: Idempotency | None,
 ) -> Enrolled:
     asked = body.asked
-    speaker = service.speakers.create(
-        caller,
-        gallery_id,
+    new = NewSpeaker(
+        gallery_id=gallery_id,
         name=asked.name,
         details=asked.details,
-        consent=None if asked.consent is None else asked.consent.consent(),
         expires_at=None if asked.expires_at is None else asked.expires_at.timestamp(),
+    )
+    return service.enrolment.enroll_new(
+        caller,
+        new,
+        voice_of(body),
+        consent=None if asked.consent is None else asked.consent.consent(),
+        start=asked.start,
+        end=asked.end,
+        channels=asked.chosen_channels,
+        several=asked.several,
         idempotency=promise,
     )
-    try:
-        return learn(service, caller, speaker.id, body, _second(promise))
-    except EarmarkError as error:
-        # What may succeed later is asked again with the same key, and goes on from here.
-        if promise is None or error.kind is not Kind.UNAVAILABLE:
-            service.speakers.erase(caller, speaker.id)
-        raise
-
-
-def _second(promise: Idempotency | None) -> Idempotency | None:
-    """The same promise for the second of the two things that are done."""
-    if promise is None:
-        return None
-    return replace(promise, key=f"voice of {hashlib.sha256(promise.key.encode()).hexdigest()}")

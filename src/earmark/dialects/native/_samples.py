@@ -25,10 +25,10 @@ from earmark.dialects.native._people import (
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import PartForm, Written, example
 from earmark.errors import Conflict
-from earmark.service import Caller, Enrolled, Idempotency, Service
+from earmark.service import Caller, Enrolled, Idempotency, Media, Service
 from earmark.voiceprints import Voiceprint
 
-__all__ = ["VoiceForm", "learn", "router"]
+__all__ = ["VoiceForm", "router", "voice_of"]
 
 router = APIRouter(prefix="/speakers/{speaker_id}", tags=["enrolment"], route_class=AdmittingRoute)
 
@@ -86,40 +86,49 @@ async def enrol(
             on_replay=lambda: mark_replayed(response),
         )
         return enrolment_document(
-            await answer(caller, body, learn, service, caller, speaker_id, body, promise)
+            await answer(caller, body, _learn, service, caller, speaker_id, body, promise)
         )
 
 
-def learn(
+def _learn(
     service: Service,
     caller: Caller,
     speaker_id: str,
-    body: Body[VoiceForm],
+    body: Body[SampleForm],
     promise: Idempotency | None,
 ) -> Enrolled:
-    """Enrol a speaker from what the request brought."""
-    asked = body.asked
-    agreed = asked.consent.consent() if isinstance(asked, SampleForm) and asked.consent else None
-    replace = isinstance(asked, SampleForm) and asked.replace
-    if body.media is not None:
-        return service.enrolment.enroll(
+    asked, voice = body.asked, voice_of(body)
+    consent = None if asked.consent is None else asked.consent.consent()
+    if isinstance(voice, Voiceprint):
+        return service.enrolment.enroll_voiceprint(
             caller,
             speaker_id,
-            body.media,
-            consent=agreed,
-            start=asked.start,
-            end=asked.end,
-            channels=asked.chosen_channels,
-            several=asked.several,
-            replace=replace,
+            voice,
+            consent=consent,
+            replace=asked.replace,
             idempotency=promise,
         )
-    assert isinstance(asked, Voice)
-    assert asked.voiceprint is not None
-    voiceprint = Voiceprint.from_base64(asked.voiceprint)
-    return service.enrolment.enroll_voiceprint(
-        caller, speaker_id, voiceprint, consent=agreed, replace=replace, idempotency=promise
+    return service.enrolment.enroll(
+        caller,
+        speaker_id,
+        voice,
+        consent=consent,
+        start=asked.start,
+        end=asked.end,
+        channels=asked.chosen_channels,
+        several=asked.several,
+        replace=asked.replace,
+        idempotency=promise,
     )
+
+
+def voice_of(body: Body[VoiceForm]) -> Media | Voiceprint:
+    """The recording that the request brought, or the voiceprint in its place."""
+    if body.media is not None:
+        return body.media
+    assert isinstance(body.asked, Voice)
+    assert body.asked.voiceprint is not None
+    return Voiceprint.from_base64(body.asked.voiceprint)
 
 
 @router.get("/samples", responses=problems(404), summary="List a person's samples")
