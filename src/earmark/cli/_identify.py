@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-Names = Mapping[str, str]
-"""The id of an enrolled speaker -> the name."""
 
 
 @app.command()
@@ -69,50 +65,32 @@ def identify(
     options = JobOptions(speakers=speakers, channels=parse_channels(channels))
     with LocalGallery(gallery, create=False) as opened:
         found = opened.identify(recording, options=options, false_accept_rate=false_accepts)
-        names = {speaker.id: speaker.name for speaker in opened.speakers()}
     if format_ is None:
-        for line in _lines(found, names):
+        for line in _lines(found):
             typer.echo(line)
     elif format_ is Format.JSON:
-        typer.echo(_json(found, names))
+        document = json.loads(found.to_json(names=True))
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
-        named = found.diarization.rename(_new_names(found, names))
-        typer.echo(FORMATS[format_].write(named, False), nl=False)
+        typer.echo(FORMATS[format_].write(found.named(), False), nl=False)
 
 
-def _lines(found: Identification, names: Names) -> list[str]:
+def _lines(found: Identification) -> list[str]:
     if not found.speakers:
         return ["Nobody speaks in this recording."]
     talk = {each.speaker: each.talk for each in found.diarization.chart().speakers}
-    width = max(len("unknown"), *(len(_name(each, names)) for each in found.speakers))
+    width = max(len("unknown"), *(len(_name(each)) for each in found.speakers))
     return [
-        f"{each.speaker}  {_name(each, names):{width}}  {_certainty(each)}"
+        f"{each.speaker}  {_name(each):{width}}  {_certainty(each)}"
         f"  speaks {length_text(talk[each.speaker])}"
         for each in found.speakers
     ]
 
 
-def _name(each: NamedSpeaker, names: Names) -> str:
-    match = each.named.match
-    return "unknown" if match is None else names.get(match.speaker_id or "", match.label)
+def _name(each: NamedSpeaker) -> str:
+    return "unknown" if each.named.match is None else each.named.match.label
 
 
 def _certainty(each: NamedSpeaker) -> str:
     match = each.named.match
     return "     " if match is None else f"{match.probability:5.0%}"
-
-
-def _new_names(found: Identification, names: Names) -> dict[str, str]:
-    return {
-        each.speaker: _name(each, names) for each in found.speakers if each.named.match is not None
-    }
-
-
-def _json(found: Identification, names: Names) -> str:
-    """The document ``earmark.identification/1``, with the names of the candidates."""
-    document = json.loads(found.to_json())
-    for row in document["speakers"]:
-        for candidate in [row["match"], *row["alternatives"]]:
-            if candidate is not None:
-                candidate["label"] = names.get(candidate["speaker_id"], "")
-    return json.dumps(document, ensure_ascii=False, indent=2)

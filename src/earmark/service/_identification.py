@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -56,15 +57,61 @@ class Identification:
     diarization: Diarization
     speakers: tuple[NamedSpeaker, ...]
 
-    def to_json(self, *, frame_confidence: bool = False) -> bytes:
-        """The document ``earmark.identification/1``; it holds no voiceprints."""
+    @property
+    def speaker_ids(self) -> frozenset[str]:
+        """The enrolled speakers that somebody was compared with."""
+        ids = (each.speaker_id for each in self._candidates())
+        return frozenset(each for each in ids if each is not None)
+
+    def with_names(self, names: Mapping[str, str]) -> Self:
+        """The same with the names of enrolled speakers, by their ids; others of them have none."""
+
+        def named(each: Candidate) -> Candidate:
+            known = each.label if each.speaker_id is None else names.get(each.speaker_id, "")
+            return replace(each, label=known)
+
+        def told(each: Named) -> Named:
+            match = None if each.match is None else named(each.match)
+            return replace(each, match=match, alternatives=tuple(map(named, each.alternatives)))
+
+        speakers = (replace(each, named=told(each.named)) for each in self.speakers)
+        return replace(self, speakers=tuple(speakers))
+
+    def named(self) -> Diarization:
+        """Who spoke when, with the names of those who were recognised.
+
+        A name that two people have, or that looks like that of somebody unknown, is followed by
+        the speaker it stands for.
+        """
+        people = {
+            each.speaker: (each.named.match.label, each.named.match.speaker_id)
+            for each in self.speakers
+            if each.speaker in self.diarization.speakers
+            and each.named.match is not None
+            and _is_visible(each.named.match.label)
+        }
+        bearers = Counter(name for name, _ in set(people.values()))
+        bearers.update(self.diarization.speakers)
+        return self.diarization.rename(
+            {
+                speaker: name if bearers[name] == 1 else f"{name} ({speaker})"
+                for speaker, (name, _) in people.items()
+            }
+        )
+
+    def to_json(self, *, frame_confidence: bool = False, names: bool = False) -> bytes:
+        """The document ``earmark.identification/1``; it holds no voiceprints.
+
+        ``names`` are told of enrolled speakers too where it is shown, and left out where it is
+        stored.
+        """
         text = self.diarization.to_json(
             compact=True, voiceprints=False, frame_confidence=frame_confidence
         )
         return _document(
             "earmark.identification/1",
             diarization=json.loads(text),
-            speakers=[_named_row(each) for each in self.speakers],
+            speakers=[_named_row(each, names) for each in self.speakers],
         )
 
     @classmethod
@@ -75,6 +122,12 @@ class Identification:
             diarization=Diarization.from_json(json.dumps(document["diarization"])),
             speakers=tuple(_named_of(row) for row in document["speakers"]),
         )
+
+    def _candidates(self) -> Iterator[Candidate]:
+        for each in self.speakers:
+            yield from each.named.alternatives
+            if each.named.match is not None:
+                yield each.named.match
 
 
 def identify_speakers(
@@ -234,12 +287,16 @@ def _read(text: str | bytes, schema: str) -> dict[str, Any]:
     return document
 
 
-def _named_row(each: NamedSpeaker) -> dict[str, Any]:
+def _is_visible(name: str) -> bool:
+    return any(each.isprintable() and not each.isspace() for each in name)
+
+
+def _named_row(each: NamedSpeaker, names: bool) -> dict[str, Any]:
     named = each.named
     return {
         "speaker": each.speaker,
-        "match": None if named.match is None else _candidate_row(named.match),
-        "alternatives": [_candidate_row(candidate) for candidate in named.alternatives],
+        "match": None if named.match is None else _candidate_row(named.match, names),
+        "alternatives": [_candidate_row(candidate, names) for candidate in named.alternatives],
         "margin": named.margin,
         "threshold": named.threshold,
         "net_speech": each.net_speech_s,
@@ -247,9 +304,11 @@ def _named_row(each: NamedSpeaker) -> dict[str, Any]:
     }
 
 
-def _candidate_row(candidate: Candidate) -> dict[str, Any]:
+def _candidate_row(candidate: Candidate, names: bool) -> dict[str, Any]:
     row = asdict(candidate)
-    if candidate.speaker_id is not None:
+    if names:
+        row["label"] = candidate.label or None  # erased
+    elif candidate.speaker_id is not None:
         del row["label"]  # the name of somebody who may be erased later
     return row
 
@@ -269,4 +328,4 @@ def _named_of(row: Mapping[str, Any]) -> NamedSpeaker:
 
 
 def _candidate_of(row: Mapping[str, Any]) -> Candidate:
-    return Candidate(**{"label": "", **row})
+    return Candidate(**{**row, "label": row.get("label") or ""})

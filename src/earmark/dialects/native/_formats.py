@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from earmark.diarization import FORMATS, Diarization, SpeechActivity
 from earmark.errors import InvalidOption
-from earmark.service import JobKind
+from earmark.service import Identification, JobKind
 
 __all__ = ["FORMATS_OF", "ResultFormat", "choose_format"]
 
@@ -51,37 +49,8 @@ def _turns(name: str) -> Callable[[bytes, bool], bytes]:
 
 def _named(name: str) -> Callable[[bytes, bool], bytes]:
     return lambda document, exclusive: (
-        FORMATS[name].write(_with_names(document), exclusive).encode()
+        FORMATS[name].write(Identification.from_json(document).named(), exclusive).encode()
     )
-
-
-def _with_names(document: bytes) -> Diarization:
-    """The turns of an identification, with the names of those who were recognised.
-
-    A name that two people have, or that looks like that of somebody unknown, is followed by the
-    speaker it stands for.
-    """
-    found = json.loads(document)
-    diarization = Diarization.from_json(json.dumps(found["diarization"]))
-    people = {
-        each["speaker"]: (each["match"]["label"], each["match"]["speaker_id"])
-        for each in found["speakers"]
-        if each["speaker"] in diarization.speakers
-        and each["match"] is not None
-        and _is_visible(each["match"]["label"] or "")
-    }
-    bearers = Counter(name for name, _ in set(people.values()))
-    bearers.update(diarization.speakers)
-    return diarization.rename(
-        {
-            speaker: name if bearers[name] == 1 else f"{name} ({speaker})"
-            for speaker, (name, _) in people.items()
-        }
-    )
-
-
-def _is_visible(name: str) -> bool:
-    return any(each.isprintable() and not each.isspace() for each in name)
 
 
 def _speech(write: Callable[[SpeechActivity], str]) -> Callable[[bytes, bool], bytes]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -28,7 +27,7 @@ from earmark.service import IdentifyOptions, JobKind, JobOptions
 from earmark.settings import Settings
 from earmark.voiceprints import Voiceprint, require_model
 
-__all__ = ["MAX_VOICEPRINTS", "router", "speaker_ids", "with_names"]
+__all__ = ["MAX_VOICEPRINTS", "router"]
 
 router = APIRouter(tags=["jobs"], route_class=AdmittingRoute)
 
@@ -137,27 +136,3 @@ async def submit_voiceprints(
     """The voiceprints of all who speak in a recording, for you to keep: nobody is enrolled."""
     submitter = Submitter(service, caller, request, JobKind.VOICEPRINT)
     return await submitter.submit(response, VoiceprintsForm, VoiceprintsRequest)
-
-
-def speaker_ids(document: bytes) -> set[str]:
-    """Whom the speakers of an identification (JSON, as stored) were compared with."""
-    return {
-        each["speaker_id"]
-        for each in _candidates(json.loads(document))
-        if each["speaker_id"] is not None
-    }
-
-
-def with_names(document: bytes, names: Mapping[str, str]) -> bytes:
-    """An identification as it is shown: stored are ids alone, and who is erased has no name."""
-    found = json.loads(document)
-    for each in _candidates(found):
-        if each["speaker_id"] is not None:
-            each["label"] = names.get(each["speaker_id"])
-    return json.dumps(found, ensure_ascii=False).encode()
-
-
-def _candidates(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rows = document["speakers"]
-    matches = [row["match"] for row in rows if row["match"] is not None]
-    return [*matches, *(each for row in rows for each in row["alternatives"])]

@@ -12,9 +12,8 @@ from starlette.requests import Request
 
 from earmark.dialects.native._access import AdmittingRoute, Id, JobsCaller, TheService
 from earmark.dialects.native._formats import FORMATS_OF, ResultFormat, choose_format
-from earmark.dialects.native._identifications import speaker_ids, with_names
 from earmark.dialects.native._problems import problem, problems
-from earmark.service import Caller, Job, JobKind, Service
+from earmark.service import Caller, Identification, Job, JobKind, Service
 
 __all__ = ["router"]
 
@@ -81,7 +80,9 @@ def _shown(service: Service, caller: Caller, job: Job) -> bytes:
     document = service.jobs.document(job)
     if job.kind is not JobKind.IDENTIFY:
         return document
-    return with_names(document, service.speakers.names(caller, speaker_ids(document)))
+    found = Identification.from_json(document)
+    names = service.speakers.names(caller, found.speaker_ids)
+    return found.with_names(names).to_json(frame_confidence=True, names=True)
 
 
 def _matches(etag: str, header: str) -> bool:
