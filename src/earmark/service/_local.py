@@ -176,10 +176,8 @@ class LocalGallery:
     def _heard(self, recording: str | PathLike[str]) -> Iterator[Media]:
         """The recording, which is deleted afterwards."""
         media = self._media(recording)
-        try:
+        with self._service.media.for_request(media):
             yield media
-        finally:
-            self._service.media.delete(self._caller, media.id)
 
     def _media(self, recording: str | PathLike[str]) -> Media:
         """The recording as the engine takes it, to be deleted once it has been heard."""
@@ -187,7 +185,7 @@ class LocalGallery:
         with (
             path.open("rb") as file,
             self._service.media.writer(
-                self._caller, dialect="native", name=path.name, owned=True
+                self._caller, dialect="native", name=path.name, owned=True, at_once=True
             ) as writer,
         ):
             while chunk := file.read(_CHUNK):
