@@ -16,7 +16,7 @@ from earmark.errors import (
     IdempotencyConflict,
     NotFound,
 )
-from earmark.service import Caller, Idempotency, NewConsent, Scope, Service, Speaker
+from earmark.service import Caller, Idempotency, NewConsent, NewSpeaker, Scope, Service, Speaker
 from earmark.settings import Settings
 from earmark.storage import Database, voiceprints
 from earmark.voiceprints import DEFAULT_MODEL, Voiceprint
@@ -174,10 +174,8 @@ def test_rivals_enrol_the_same_new_speaker(service: Service, caller: Caller) -> 
     def enrol(number: int) -> None:
         together.wait()
         try:
-            speaker = service.speakers.ensure(caller, gallery.id, key="ada", name="Ada")
-            service.enrolment.enroll_voiceprint(
-                caller, speaker.id, a_voice(number), consent=_AGREED
-            )
+            ada = NewSpeaker(gallery_id=gallery.id, key="ada", name="Ada")
+            service.enrolment.enroll_keyed(caller, ada, a_voice(number), consent=_AGREED)
         except (Conflict, NotFound, exc.SQLAlchemyError) as error:
             failures.append(error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,10 @@ def test_somebody_new_is_added_with_their_recording_or_not_at_all(
     silence = _media(service, caller, wav_of(np.zeros(4 * RATE, np.int16)))
     with pytest.raises(TooLittleSpeech):
         service.enrolment.enroll_new(caller, new, silence, consent=_AGREED)
+    keyed = replace(new, key="june")
+    silence = _media(service, caller, wav_of(np.zeros(4 * RATE, np.int16)))
+    with pytest.raises(TooLittleSpeech):
+        service.enrolment.enroll_keyed(caller, keyed, silence, consent=_AGREED)
     assert (_paths(service, "media"), _paths(service, "samples")) == before
     assert service.speakers.list(caller, gallery.id).total == 0
     assert service.store.vault.status().data_keys == keys

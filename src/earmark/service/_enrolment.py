@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from typing import Literal
 
+from earmark.errors import Conflict, NotFound
 from earmark.service._analyst import Analyst
 from earmark.service._enrolling import Enrolling, Heard, Terms
 from earmark.service._media import discard_media
 from earmark.service._model import Caller, Idempotency, Media, Scope
 from earmark.service._people import Enrolled, NewConsent, NewSpeaker
 from earmark.service._reembedding import Reembedded, Reembedding
+from earmark.service._speaker_part import keyed_speaker
 from earmark.service._store import Store
 from earmark.voiceprints import Voiceprint, require_model
 
@@ -111,13 +113,33 @@ class Enrolment(Enrolling):
         """
         caller.require(Scope.GALLERIES)
         terms = Terms(consent=consent, idempotency=idempotency)
-        if isinstance(voice, Voiceprint):
-            require_model(voice)
-            return self._enroll(
-                caller, self._prepared(caller, new), lambda: Heard(voiceprint=voice), terms
-            )
         with self._heard(voice, start, end, channels, several, needed_s, limit_s) as hear:
             return self._enroll(caller, self._prepared(caller, new), hear, terms)
+
+    def enroll_keyed(
+        self,
+        caller: Caller,
+        new: NewSpeaker,
+        voice: Media | Voiceprint,
+        *,
+        consent: NewConsent | None = None,
+        needed_s: float | None = None,
+        limit_s: float = LONGEST_S,
+    ) -> Enrolled:
+        """Add a voice to the gallery's speaker with this key; with `enroll_new` if there is none.
+
+        Raises as both.
+        """
+        caller.require(Scope.GALLERIES)
+        terms = Terms(consent=consent, idempotency=None)
+        with self._heard(voice, None, None, "mix", "refuse", needed_s, limit_s) as hear:
+            once = cache(hear)
+            with suppress(NotFound):
+                return self._enroll(caller, self._keyed(caller, new), once, terms)
+            try:
+                return self._enroll(caller, self._prepared(caller, new), once, terms)
+            except Conflict:  # a rival was first
+                return self._enroll(caller, self._keyed(caller, new), once, terms)
 
     def reembed(
         self,
@@ -132,7 +154,7 @@ class Enrolment(Enrolling):
     @contextmanager
     def _heard(
         self,
-        media: Media,
+        voice: Media | Voiceprint,
         start: float | None,
         end: float | None,
         channels: str | Sequence[int],
@@ -140,7 +162,11 @@ class Enrolment(Enrolling):
         needed_s: float | None,
         limit_s: float,
     ) -> Iterator[Callable[[], Heard]]:
-        """To listen to a recording, which is deleted afterwards if it is ``owned``."""
+        """To take a voiceprint, or listen to a recording; one that is ``owned`` is deleted then."""
+        if isinstance(voice, Voiceprint):
+            require_model(voice)
+            yield lambda: Heard(voiceprint=voice)
+            return
         options = {
             "channels": channels,
             "several": several,
@@ -149,7 +175,11 @@ class Enrolment(Enrolling):
             "needed_s": needed_s or _NEEDED_S,
         }
         try:
-            yield partial(self._listen, media, options, limit_s)
+            yield partial(self._listen, voice, options, limit_s)
         finally:
-            if media.owned:
-                discard_media(self._store, media)
+            if voice.owned:
+                discard_media(self._store, voice)
+
+    def _keyed(self, caller: Caller, new: NewSpeaker) -> str:
+        with self._store.database.read() as connection:
+            return keyed_speaker(connection, caller, new.gallery_id, new.key or "").id

@@ -16,7 +16,7 @@ from earmark.service._store import Store
 from earmark.storage import galleries as gallery_rows
 from earmark.storage import speakers as rows
 
-__all__ = ["SpeakerPart", "found_speaker", "no_speaker"]
+__all__ = ["SpeakerPart", "found_speaker", "keyed_speaker", "no_speaker"]
 
 
 class SpeakerPart:
@@ -57,6 +57,15 @@ def found_speaker(
     gallery = gallery_rows.fetch(connection, row["gallery_id"], **same)
     if gallery is None or gallery_id not in (None, gallery["id"]):
         raise no_speaker(speaker_id)
+    return speaker_of(row)
+
+
+def keyed_speaker(connection: sa.Connection, caller: Caller, gallery_id: str, key: str) -> Speaker:
+    """The gallery's speaker with this key. Raises `NotFound` as `found_speaker`."""
+    row = rows.by_key(connection, gallery_id, key)
+    foreign = row is None or row["tenant_id"] != caller.tenant_id
+    if row is None or foreign or row["expires_at"] <= time.time():
+        raise no_speaker(key)
     return speaker_of(row)
 
 

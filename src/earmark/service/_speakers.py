@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from earmark.errors import Conflict, NotFound
+from earmark.errors import NotFound
 from earmark.service._audit import actor_of
 from earmark.service._consents import SpeakerConsents, touch_speaker
 from earmark.service._export import SpeakerExport
@@ -17,7 +17,7 @@ from earmark.service._new_speaker import SpeakerMaking, checked_expiry, hold_gal
 from earmark.service._paging import page_of, read_cursor
 from earmark.service._people import NewConsent, NewSpeaker, Receipt, Speaker
 from earmark.service._people_rows import speaker_of
-from earmark.service._speaker_part import found_speaker, no_speaker
+from earmark.service._speaker_part import found_speaker, keyed_speaker
 from earmark.service._speaker_voiceprints import SpeakerVoiceprints
 from earmark.service._text import checked_details, checked_name
 from earmark.storage import galleries as gallery_rows
@@ -72,16 +72,6 @@ class SpeakerRecords(SpeakerMaking):
                 self._note(connection, caller, "consent.give", speaker.id, consent=given.id)
         return speaker
 
-    def ensure(self, caller: Caller, gallery_id: str, *, key: str, name: str) -> Speaker:
-        """The gallery's speaker with this key, made when there is none. Raises as `create`."""
-        try:
-            return self.by_key(caller, gallery_id, key)
-        except NotFound:
-            try:
-                return self.create(caller, gallery_id, name=name, key=key)
-            except Conflict:  # a rival was first
-                return self.by_key(caller, gallery_id, key)
-
     def get(
         self,
         caller: Caller,
@@ -101,11 +91,7 @@ class SpeakerRecords(SpeakerMaking):
         """The gallery's speaker with this key. Raises `NotFound`."""
         caller.require(Scope.GALLERIES)
         with self._store.database.read() as connection:
-            row = rows.by_key(connection, gallery_id, key)
-        foreign = row is None or row["tenant_id"] != caller.tenant_id
-        if row is None or foreign or row["expires_at"] <= time.time():
-            raise no_speaker(key)
-        return speaker_of(row)
+            return keyed_speaker(connection, caller, gallery_id, key)
 
     def list(
         self,

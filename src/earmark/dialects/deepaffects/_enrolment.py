@@ -75,15 +75,12 @@ def _enroll(
 ) -> Enrollment:
     people = People(service, caller)
     with at_hand(service, caller, asked, media) as recording:
-        speaker = people.ensure(asked.speaker_id)
-        consent = standing_consent(service.settings, asked.speaker_id)
         try:
-            enrolled = service.enrolment.enroll(
+            enrolled = service.enrolment.enroll_keyed(
                 caller,
-                speaker.id,
+                people.new(asked.speaker_id),
                 recording,
-                # What somebody has withdrawn stands above what is declared for everybody.
-                consent=consent if speaker.withdrawn_at is None else None,
+                consent=standing_consent(service.settings, asked.speaker_id),
                 needed_s=LEAST_S,
                 limit_s=SYNC_S,
             )

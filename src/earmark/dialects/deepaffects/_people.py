@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from earmark.dialects.deepaffects._names import NAME, SPEAKERS
 from earmark.dialects.deepaffects._render import COMPLETE_S, Enrollment
 from earmark.errors import InvalidInput, NotFound
-from earmark.service import Caller, Gallery, Service, Speaker
+from earmark.service import Caller, Gallery, NewSpeaker, Service, Speaker
 
 __all__ = ["People"]
 
@@ -17,20 +17,18 @@ _AT_ONCE = 100
 class People:
     """The speakers of the caller's tenant.
 
-    One whose every sample was refused has no voiceprint, and is as if not there.
+    One whose every voiceprint was deleted is as if not there.
     """
 
     def __init__(self, service: Service, caller: Caller) -> None:
         self._service, self._caller = service, caller
 
-    def ensure(self, speaker_id: str) -> Speaker:
-        """The speaker of this id, who is made when there is none."""
+    def new(self, speaker_id: str) -> NewSpeaker:
+        """Somebody of this id, who is to be in the gallery."""
         gallery = self._service.galleries.ensure(
             self._caller, dialect=NAME, key=SPEAKERS, name="DeepAffects"
         )
-        return self._service.speakers.ensure(
-            self._caller, gallery.id, key=speaker_id, name=speaker_id
-        )
+        return NewSpeaker(gallery_id=gallery.id, key=speaker_id, name=speaker_id)
 
     def erase(self, speaker_id: str) -> bool:
         """Erase a speaker; whether there was one."""
