@@ -120,7 +120,7 @@ def test_what_is_asked_about_a_voiceprint() -> None:
         ({"matching": {"exclusive": None, "threshold": None}}, IdentifyOptions()),
         ({"matching": {"exclusive": False}}, IdentifyOptions(exclusive=False)),
         ({"matching": {"exclusive": True, "threshold": 50.0}}, IdentifyOptions(confidence=0.495)),
-        ({"matching": {"threshold": 100}}, IdentifyOptions(confidence=1.0)),
+        ({"matching": {"threshold": 100}}, IdentifyOptions(confidence=0.995)),
     ],
 )
 def test_how_speakers_are_matched(body: dict[str, Any], expected: IdentifyOptions) -> None:
