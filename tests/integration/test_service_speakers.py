@@ -6,8 +6,10 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from callers import new_caller
 from earmark.errors import (
@@ -107,6 +109,25 @@ def test_a_key_is_taken_once_in_a_gallery(
     again = Idempotency(key="k", fingerprint="e" * 64)
     with pytest.raises(IdempotencyConflict):
         service.speakers.create(caller, gallery.id, name="Bob", idempotency=again)
+
+
+def test_long_lists_are_read_in_parts_without_sorting_them(tmp_path: Path) -> None:
+    service = Service.open(Settings(data_dir=tmp_path))
+    caller = new_caller(service.store, "acme", Scope.GALLERIES)
+    gallery = service.galleries.create(caller, name="staff")
+    asked: list[tuple[str, Any]] = []
+    engine = service.store.database.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+    service.speakers.list(caller, gallery.id)
+    service.receipts.list(caller)
+    plans = []
+    with service.store.database.read() as connection:
+        for statement, values in [each for each in asked if "ORDER BY" in each[0]]:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            plans.append(" ".join(row[3] for row in plan))
+    service.close()
+    assert len(plans) == 2
+    assert not any("TEMP B-TREE" in plan for plan in plans), plans
 
 
 def test_speakers_are_listed_newest_first_and_searched_by_name(

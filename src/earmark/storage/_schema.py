@@ -292,7 +292,8 @@ speakers = sa.Table(
     sa.Column("created_at", _Time, nullable=False),
     sa.Column("updated_at", _Time, nullable=False),
     sa.UniqueConstraint("gallery_id", "key"),
-    sa.Index(None, "tenant_id", "created_at"),
+    sa.Index(None, "gallery_id", "created_at", "id"),
+    sa.Index(None, "gallery_id", "name"),
     sa.Index(None, "merged_into"),
 )
 
@@ -412,6 +413,7 @@ receipts = sa.Table(
     sa.Column("document", sa.Text, nullable=False),  # JSON, as it was signed
     sa.Column("signature", sa.String(128), nullable=False),
     sa.Column("created_at", _Time, nullable=False),
+    sa.Index(None, "tenant_id", "created_at", "id"),
 )
 
 voice_connectors = sa.Table(

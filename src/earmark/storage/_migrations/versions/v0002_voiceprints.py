@@ -94,6 +94,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_receipts"),
     )
     op.create_index("ix_receipts_speaker_id", "receipts", ["speaker_id"])
+    op.create_index(
+        "ix_receipts_tenant_id_created_at_id", "receipts", ["tenant_id", "created_at", "id"]
+    )
     op.create_table(
         "resource_tags",
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
@@ -159,8 +162,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("gallery_id", "key", name="uq_speakers_gallery_id_key"),
     )
     op.create_index("ix_speakers_expires_at", "speakers", ["expires_at"])
+    op.create_index(
+        "ix_speakers_gallery_id_created_at_id", "speakers", ["gallery_id", "created_at", "id"]
+    )
+    op.create_index("ix_speakers_gallery_id_name", "speakers", ["gallery_id", "name"])
     op.create_index("ix_speakers_merged_into", "speakers", ["merged_into"])
-    op.create_index("ix_speakers_tenant_id_created_at", "speakers", ["tenant_id", "created_at"])
     op.create_table(
         "consents",
         sa.Column("id", sa.String(length=64), nullable=False),
