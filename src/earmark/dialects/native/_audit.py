@@ -19,7 +19,7 @@ from earmark.dialects.native._access import (
 from earmark.dialects.native._documents import Document
 from earmark.dialects.native._galleries import Cursor, Limit
 from earmark.dialects.native._idempotency import promise_of
-from earmark.dialects.native._people import ReceiptDocument, receipt_document
+from earmark.dialects.native._people import ReceiptDocument
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import example
 
@@ -149,11 +149,7 @@ def list_receipts(
 ) -> ReceiptsDocument:
     """The receipts of all erasures, newest first; they outlive what was erased."""
     page = service.receipts.list(caller, limit=limit, cursor=cursor)
-    return ReceiptsDocument(
-        items=[receipt_document(each) for each in page.items],
-        cursor=page.cursor,
-        total=page.total,
-    )
+    return ReceiptsDocument.of(page)
 
 
 @router.get("/receipts/key", summary="See the key of receipts")
@@ -178,4 +174,4 @@ def verify_receipt(
 @router.get("/receipts/{receipt_id}", responses=problems(404), summary="Look at a receipt")
 def get_receipt(receipt_id: Id, caller: GalleriesCaller, service: TheService) -> ReceiptDocument:
     """The receipt of one erasure."""
-    return receipt_document(service.receipts.get(caller, receipt_id))
+    return ReceiptDocument.of(service.receipts.get(caller, receipt_id))

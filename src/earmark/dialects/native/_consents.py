@@ -9,13 +9,7 @@ from starlette.requests import Request
 from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
 from earmark.dialects.native._galleries import Label
 from earmark.dialects.native._idempotency import promise_of
-from earmark.dialects.native._people import (
-    ConsentDocument,
-    ConsentsDocument,
-    SpeakerDocument,
-    consent_document,
-    speaker_document,
-)
+from earmark.dialects.native._people import ConsentDocument, ConsentsDocument, SpeakerDocument
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import Moment, example
 from earmark.service import NewConsent
@@ -59,7 +53,7 @@ class ConsentRequest(BaseModel):
 def list_consents(speaker_id: Id, caller: GalleriesCaller, service: TheService) -> ConsentsDocument:
     """All records, also those that were withdrawn."""
     found = service.speakers.consents(caller, speaker_id)
-    return ConsentsDocument(items=[consent_document(each) for each in found])
+    return ConsentsDocument(items=[ConsentDocument.of(each) for each in found])
 
 
 @router.post("", status_code=201, responses=problems(404, 409, 413), summary="Note a consent")
@@ -73,7 +67,7 @@ def add_consent(
 ) -> ConsentDocument:
     """Keep a record; after a withdrawal, the person is matched again."""
     promise = promise_of(request, response, asked)
-    return consent_document(
+    return ConsentDocument.of(
         service.speakers.add_consent(caller, speaker_id, asked.consent(), idempotency=promise)
     )
 
@@ -88,4 +82,4 @@ def withdraw_consent(
 ) -> SpeakerDocument:
     """Nothing is matched with them from now on; to erase them is another matter. Twice is fine."""
     promise_of(request, response)
-    return speaker_document(service.speakers.withdraw(caller, speaker_id))
+    return SpeakerDocument.of(service.speakers.withdraw(caller, speaker_id))

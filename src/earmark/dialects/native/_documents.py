@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from earmark.dialects._http import iso
 from earmark.service import IdentifyOptions, Job, JobOptions, Media, Priority
@@ -15,6 +15,7 @@ __all__ = [
     "JobDocument",
     "JobsDocument",
     "MediaDocument",
+    "Stamp",
     "job_document",
     "maybe_iso",
     "media_document",
@@ -33,10 +34,19 @@ _PRIORITIES: Mapping[Priority, PriorityName] = {
 }
 
 
+Stamp = Annotated[str, BeforeValidator(lambda at: iso(at) if isinstance(at, float | int) else at)]
+"""A time: seconds since 1970 are written as ISO 8601 has it."""
+
+
 class Document(BaseModel):
     """A document, whose first member is the name and version of its schema."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    @classmethod
+    def of(cls, found: object) -> Self:
+        """The document of something whose attributes have the names of the members."""
+        return cls.model_validate(found, from_attributes=True)
 
 
 class JobFailure(BaseModel):

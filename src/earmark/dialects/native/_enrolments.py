@@ -15,7 +15,7 @@ from earmark.dialects.native._consents import ConsentRequest
 from earmark.dialects.native._galleries import Details, Label
 from earmark.dialects.native._idempotency import mark_replayed
 from earmark.dialects.native._matching import Voice
-from earmark.dialects.native._people import EnrolmentDocument, enrolment_document
+from earmark.dialects.native._people import EnrolmentDocument
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import Moment, Written, example
 from earmark.dialects.native._samples import VoiceForm, voice_of
@@ -81,7 +81,7 @@ async def enrol_new(
             body.fingerprint,
             on_replay=lambda: mark_replayed(response),
         )
-        return enrolment_document(
+        return EnrolmentDocument.of(
             await answer(caller, body, _enrol, service, caller, gallery_id, body, promise)
         )
 

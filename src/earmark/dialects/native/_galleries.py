@@ -11,11 +11,7 @@ from starlette.requests import Request
 from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
 from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._names import NAME
-from earmark.dialects.native._people import (
-    GalleriesDocument,
-    GalleryDocument,
-    gallery_document,
-)
+from earmark.dialects.native._people import GalleriesDocument, GalleryDocument
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import Written, example
 
@@ -72,7 +68,7 @@ def create_gallery(
         details=asked.details,
         idempotency=promise_of(request, response, asked),
     )
-    return gallery_document(gallery)
+    return GalleryDocument.of(gallery)
 
 
 @router.get("", summary="List galleries")
@@ -81,17 +77,13 @@ def list_galleries(
 ) -> GalleriesDocument:
     """All galleries of the key's tenant, newest first, whatever API they came through."""
     page = service.galleries.list(caller, limit=limit, cursor=cursor)
-    return GalleriesDocument(
-        items=[gallery_document(each) for each in page.items],
-        cursor=page.cursor,
-        total=page.total,
-    )
+    return GalleriesDocument.of(page)
 
 
 @router.get("/{gallery_id}", responses=problems(404), summary="Look at a gallery")
 def get_gallery(gallery_id: Id, caller: GalleriesCaller, service: TheService) -> GalleryDocument:
     """What is known of it; its speakers have a list of their own."""
-    return gallery_document(service.galleries.get(caller, gallery_id))
+    return GalleryDocument.of(service.galleries.get(caller, gallery_id))
 
 
 @router.patch("/{gallery_id}", responses=problems(404, 409, 413), summary="Change a gallery")
@@ -106,7 +98,7 @@ def change_gallery(
         description=asked.description,
         details=asked.details,
     )
-    return gallery_document(gallery)
+    return GalleryDocument.of(gallery)
 
 
 @router.delete(

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
 from earmark.dialects.native._galleries import Label
 from earmark.dialects.native._idempotency import promise_of
-from earmark.dialects.native._people import SpeakerDocument, speaker_document
+from earmark.dialects.native._people import SpeakerDocument
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import example
 
@@ -51,7 +51,7 @@ def merge_speaker(
     """Let this one's voiceprints count for another speaker of the gallery, until unmerged."""
     promise = promise_of(request, response, asked)
     merged = service.speakers.merge(caller, speaker_id, asked.into, idempotency=promise)
-    return speaker_document(merged)
+    return SpeakerDocument.of(merged)
 
 
 @router.post("/unmerge", responses=problems(404, 409), summary="Undo a merge")
@@ -64,7 +64,7 @@ def unmerge_speaker(
 ) -> SpeakerDocument:
     """Let this one's voiceprints count for themselves again."""
     promise = promise_of(request, response)
-    return speaker_document(service.speakers.unmerge(caller, speaker_id, idempotency=promise))
+    return SpeakerDocument.of(service.speakers.unmerge(caller, speaker_id, idempotency=promise))
 
 
 @router.post(
@@ -86,4 +86,4 @@ def split_speaker(
     split = service.speakers.split(
         caller, speaker_id, asked.voiceprint_ids, name=asked.name, idempotency=promise
     )
-    return speaker_document(split)
+    return SpeakerDocument.of(split)

@@ -6,17 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from earmark.dialects._http import iso
-from earmark.dialects.native._documents import Document, maybe_iso
-from earmark.service import (
-    Consent,
-    Enrolled,
-    Gallery,
-    Receipt,
-    Sample,
-    Speaker,
-    StoredVoiceprint,
-)
+from earmark.dialects.native._documents import Document, Stamp
 from earmark.voiceprints import Quality
 
 __all__ = [
@@ -32,13 +22,6 @@ __all__ = [
     "SpeakersDocument",
     "VoiceprintDocument",
     "VoiceprintsDocument",
-    "consent_document",
-    "enrolment_document",
-    "gallery_document",
-    "receipt_document",
-    "sample_document",
-    "speaker_document",
-    "voiceprint_document",
 ]
 
 
@@ -51,8 +34,8 @@ class GalleryDocument(Document):
     description: str
     dialect: str = Field(description="The API through which it came.")
     details: dict[str, Any] = Field(description="Whatever was given with it.")
-    created_at: str
-    updated_at: str
+    created_at: Stamp
+    updated_at: Stamp
 
 
 class GalleriesDocument(Document):
@@ -76,13 +59,13 @@ class SpeakerDocument(Document):
         description="The speaker whom this one's voiceprints count for."
     )
     split_from: str | None = Field(description="The speaker whose voiceprints these were.")
-    withdrawn_at: str | None = Field(
+    withdrawn_at: Stamp | None = Field(
         description="When consent was withdrawn: nothing is matched with them from then on."
     )
-    matched_at: str | None = Field(description="When they were last recognised, to the hour.")
-    expires_at: str = Field(description="When they are erased, unless recognised before.")
-    created_at: str
-    updated_at: str
+    matched_at: Stamp | None = Field(description="When they were last recognised, to the hour.")
+    expires_at: Stamp = Field(description="When they are erased, unless recognised before.")
+    created_at: Stamp
+    updated_at: Stamp
 
 
 class SpeakersDocument(Document):
@@ -104,9 +87,9 @@ class ConsentDocument(Document):
     text: str = Field(description="To what.")
     purpose: str
     method: str = Field(description="How, such as `written` or `recorded`.")
-    given_at: str
-    withdrawn_at: str | None
-    created_at: str
+    given_at: Stamp
+    withdrawn_at: Stamp | None
+    created_at: Stamp
 
 
 class ConsentsDocument(Document):
@@ -124,11 +107,13 @@ class SampleDocument(Document):
     speaker_id: str
     name: str | None = Field(description="The file's name.")
     sha256: str
-    duration: float = Field(description="Seconds.")
-    net_speech: float = Field(description="Seconds of this person's clear speech.")
+    duration: float = Field(validation_alias="duration_s", description="Seconds.")
+    net_speech: float = Field(
+        validation_alias="net_speech_s", description="Seconds of this person's clear speech."
+    )
     quality: Quality
     kept: bool = Field(description="Whether the audio is still there.")
-    created_at: str
+    created_at: Stamp
 
 
 class SamplesDocument(Document):
@@ -146,9 +131,11 @@ class VoiceprintDocument(Document):
     speaker_id: str
     sample_id: str | None = Field(description="What it was made from; null: it came as it is.")
     model: str
-    net_speech: float = Field(description="Seconds of speech behind it.")
+    net_speech: float = Field(
+        validation_alias="net_speech_s", description="Seconds of speech behind it."
+    )
     quality: Quality | None
-    created_at: str
+    created_at: Stamp
     voiceprint: str | None = Field(
         default=None, description="The voiceprint itself, as base64, only where it was asked for."
     )
@@ -180,94 +167,4 @@ class ReceiptDocument(Document):
     speaker_id: str
     document: str = Field(description="What was signed: JSON, to the byte.")
     signature: str = Field(description="Ed25519, base64; `GET /receipts/key` has the public key.")
-    created_at: str
-
-
-def gallery_document(gallery: Gallery) -> GalleryDocument:
-    return GalleryDocument(
-        id=gallery.id,
-        name=gallery.name,
-        description=gallery.description,
-        dialect=gallery.dialect,
-        details=dict(gallery.details),
-        created_at=iso(gallery.created_at),
-        updated_at=iso(gallery.updated_at),
-    )
-
-
-def speaker_document(speaker: Speaker) -> SpeakerDocument:
-    return SpeakerDocument(
-        id=speaker.id,
-        gallery_id=speaker.gallery_id,
-        name=speaker.name,
-        details=dict(speaker.details),
-        merged_into=speaker.merged_into,
-        split_from=speaker.split_from,
-        withdrawn_at=maybe_iso(speaker.withdrawn_at),
-        matched_at=maybe_iso(speaker.matched_at),
-        expires_at=iso(speaker.expires_at),
-        created_at=iso(speaker.created_at),
-        updated_at=iso(speaker.updated_at),
-    )
-
-
-def consent_document(consent: Consent) -> ConsentDocument:
-    return ConsentDocument(
-        id=consent.id,
-        speaker_id=consent.speaker_id,
-        subject=consent.subject,
-        text=consent.text,
-        purpose=consent.purpose,
-        method=consent.method,
-        given_at=iso(consent.given_at),
-        withdrawn_at=maybe_iso(consent.withdrawn_at),
-        created_at=iso(consent.created_at),
-    )
-
-
-def sample_document(sample: Sample) -> SampleDocument:
-    return SampleDocument(
-        id=sample.id,
-        speaker_id=sample.speaker_id,
-        name=sample.name,
-        sha256=sample.sha256,
-        duration=sample.duration_s,
-        net_speech=sample.net_speech_s,
-        quality=Quality(sample.quality),
-        kept=sample.kept,
-        created_at=iso(sample.created_at),
-    )
-
-
-def voiceprint_document(
-    stored: StoredVoiceprint, portable: str | None = None
-) -> VoiceprintDocument:
-    return VoiceprintDocument(
-        id=stored.id,
-        speaker_id=stored.speaker_id,
-        sample_id=stored.sample_id,
-        model=stored.model,
-        net_speech=stored.net_speech_s,
-        quality=None if stored.quality is None else Quality(stored.quality),
-        created_at=iso(stored.created_at),
-        voiceprint=portable,
-    )
-
-
-def enrolment_document(enrolled: Enrolled) -> EnrolmentDocument:
-    sample = enrolled.sample
-    return EnrolmentDocument(
-        speaker=speaker_document(enrolled.speaker),
-        voiceprint=voiceprint_document(enrolled.voiceprint),
-        sample=None if sample is None else sample_document(sample),
-    )
-
-
-def receipt_document(receipt: Receipt) -> ReceiptDocument:
-    return ReceiptDocument(
-        id=receipt.id,
-        speaker_id=receipt.speaker_id,
-        document=receipt.document,
-        signature=receipt.signature,
-        created_at=iso(receipt.created_at),
-    )
+    created_at: Stamp

@@ -16,11 +16,10 @@ from earmark.dialects.native._idempotency import mark_replayed
 from earmark.dialects.native._matching import Voice
 from earmark.dialects.native._people import (
     EnrolmentDocument,
+    SampleDocument,
     SamplesDocument,
+    VoiceprintDocument,
     VoiceprintsDocument,
-    enrolment_document,
-    sample_document,
-    voiceprint_document,
 )
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import PartForm, Written, example
@@ -85,7 +84,7 @@ async def enrol(
             body.fingerprint,
             on_replay=lambda: mark_replayed(response),
         )
-        return enrolment_document(
+        return EnrolmentDocument.of(
             await answer(caller, body, _learn, service, caller, speaker_id, body, promise)
         )
 
@@ -135,7 +134,7 @@ def voice_of(body: Body[VoiceForm]) -> Media | Voiceprint:
 def list_samples(speaker_id: Id, caller: GalleriesCaller, service: TheService) -> SamplesDocument:
     """The recordings that they were enrolled from."""
     found = service.speakers.samples(caller, speaker_id)
-    return SamplesDocument(items=[sample_document(each) for each in found])
+    return SamplesDocument(items=[SampleDocument.of(each) for each in found])
 
 
 @router.get(
@@ -180,13 +179,13 @@ def list_voiceprints(
     """What is known of each; the voiceprints themselves only where they are asked for."""
     stored = service.speakers.voiceprints(caller, speaker_id)
     if not portable:
-        return VoiceprintsDocument(items=[voiceprint_document(each) for each in stored])
+        return VoiceprintsDocument(items=[VoiceprintDocument.of(each) for each in stored])
     opened = service.speakers.open_voiceprints(caller, speaker_id)
     if len(opened) != len(stored):
         raise Conflict("The voiceprints have changed in this moment: ask again.")
     return VoiceprintsDocument(
         items=[
-            voiceprint_document(each, voiceprint.to_base64())
+            VoiceprintDocument.of(each).model_copy(update={"voiceprint": voiceprint.to_base64()})
             for each, voiceprint in zip(stored, opened, strict=True)
         ]
     )

@@ -12,13 +12,7 @@ from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id,
 from earmark.dialects.native._consents import ConsentRequest
 from earmark.dialects.native._galleries import Cursor, Details, Label, Limit
 from earmark.dialects.native._idempotency import promise_of
-from earmark.dialects.native._people import (
-    ReceiptDocument,
-    SpeakerDocument,
-    SpeakersDocument,
-    receipt_document,
-    speaker_document,
-)
+from earmark.dialects.native._people import ReceiptDocument, SpeakerDocument, SpeakersDocument
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import Moment, example
 
@@ -83,7 +77,7 @@ def create_speaker(
         expires_at=None if asked.expires_at is None else asked.expires_at.timestamp(),
         idempotency=promise_of(request, response, asked),
     )
-    return speaker_document(speaker)
+    return SpeakerDocument.of(speaker)
 
 
 @router.get("/galleries/{gallery_id}/speakers", responses=problems(404), summary="List speakers")
@@ -99,17 +93,13 @@ def list_speakers(
 ) -> SpeakersDocument:
     """All people of a gallery, newest first."""
     page = service.speakers.list(caller, gallery_id, limit=limit, cursor=cursor, search=search)
-    return SpeakersDocument(
-        items=[speaker_document(each) for each in page.items],
-        cursor=page.cursor,
-        total=page.total,
-    )
+    return SpeakersDocument.of(page)
 
 
 @router.get("/speakers/{speaker_id}", responses=problems(404), summary="Look at a speaker")
 def get_speaker(speaker_id: Id, caller: GalleriesCaller, service: TheService) -> SpeakerDocument:
     """What is known of them."""
-    return speaker_document(service.speakers.get(caller, speaker_id))
+    return SpeakerDocument.of(service.speakers.get(caller, speaker_id))
 
 
 @router.patch("/speakers/{speaker_id}", responses=problems(404, 413), summary="Change a speaker")
@@ -124,7 +114,7 @@ def change_speaker(
         details=asked.details,
         expires_at=None if asked.expires_at is None else asked.expires_at.timestamp(),
     )
-    return speaker_document(speaker)
+    return SpeakerDocument.of(speaker)
 
 
 @router.delete("/speakers/{speaker_id}", responses=problems(404), summary="Erase a speaker")
@@ -133,4 +123,4 @@ def erase_speaker(speaker_id: Id, caller: GalleriesCaller, service: TheService) 
 
     The answer is a signed receipt, which stays at `GET /receipts/{receipt_id}`.
     """
-    return receipt_document(service.speakers.erase(caller, speaker_id))
+    return ReceiptDocument.of(service.speakers.erase(caller, speaker_id))
