@@ -48,7 +48,9 @@ class Tenant:
 
     def __init__(self, service: Service, app: Any, name: str) -> None:
         self._app = app
-        self._key = service.keys.create(name, [Scope.JOBS, Scope.GALLERIES], "test").token
+        self._key = service.keys.create(
+            name, [Scope.JOBS, Scope.GALLERIES, Scope.ADMIN], "test"
+        ).token
         self.caller: Caller = service.keys.authenticate(self._key)
         found = service.galleries.list(self.caller).items
         gallery = found[0] if found else service.galleries.create(self.caller, name="staff")
@@ -168,6 +170,8 @@ LENGTHY: dict[str, Asked] = {
     "sample": lambda tenant: tenant.ask(
         "POST", f"/api/v1/speakers/{tenant.speaker.id}/samples", files={"file": WAV}
     ),
+    "deletion of a gallery": lambda tenant: tenant.ask("DELETE", tenant.gallery),
+    "check of the audit log": lambda tenant: tenant.ask("GET", "/api/v1/audit/verify"),
     "vad": lambda tenant: tenant.ask("POST", f"{DEEPAFFECTS}/vad", json=_sound()),
     "enroll": lambda tenant: tenant.ask(
         "POST", f"{DEEPAFFECTS}/diarization/enroll", json=_sound(speakerId="ann")

@@ -56,7 +56,7 @@ T = TypeVar("T")
 
 
 async def at_length(caller: Caller, function: Callable[..., T], /, *arguments: object) -> T:
-    """Call what may take long: it fetches or decodes a recording, or waits for the engine.
+    """Call what may take long, such as fetching a recording, or waiting for the engine.
 
     This has threads of its own, some for each tenant, so that quick requests and those of others
     never wait for it. Raises `Unavailable` when too many of the caller's tenant wait already, and

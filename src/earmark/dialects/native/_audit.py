@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
-from earmark.dialects._http import iso
+from earmark.dialects._http import at_length, iso
 from earmark.dialects.native._access import (
     AdminCaller,
     AdmittingRoute,
@@ -130,10 +130,10 @@ def list_audit(
     )
 
 
-@router.get("/audit/verify", summary="Check the audit log")
-def verify_audit(caller: AdminCaller, service: TheService) -> AuditCheckDocument:
+@router.get("/audit/verify", responses=problems(503), summary="Check the audit log")
+async def verify_audit(caller: AdminCaller, service: TheService) -> AuditCheckDocument:
     """Follow the chain of hashes from its beginning: what was changed since does not fit."""
-    found = service.audit.verify(caller)
+    found = await at_length(caller, service.audit.verify, caller)
     return AuditCheckDocument(
         intact=found.broken is None,
         entries=found.entries,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
+from earmark.dialects._http import at_length
 from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
 from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._names import NAME
@@ -104,6 +105,6 @@ def change_gallery(
 @router.delete(
     "/{gallery_id}", status_code=204, responses=problems(404, 503), summary="Delete a gallery"
 )
-def delete_gallery(gallery_id: Id, caller: GalleriesCaller, service: TheService) -> None:
+async def delete_gallery(gallery_id: Id, caller: GalleriesCaller, service: TheService) -> None:
     """Erase all its speakers, each with a receipt, then the gallery."""
-    service.galleries.delete(caller, gallery_id)
+    await at_length(caller, service.galleries.delete, caller, gallery_id)
