@@ -131,6 +131,21 @@ def test_what_was_altered_is_told(
     assert reason in str(found.reason)
 
 
+@pytest.mark.parametrize(
+    ("statement", "ends_at"),
+    [("UPDATE audit_heads SET seq = 3", 3), ("DELETE FROM audit_heads", 0)],
+)
+def test_a_log_whose_end_was_altered_is_told(
+    statement: str, ends_at: int, store: Store, caller: Caller
+) -> None:
+    for number in range(5):
+        _note(store, caller, number=number)
+    _unguarded(store, statement)
+    found = Audit(store).verify(caller)
+    assert (found.entries, found.broken) == (ends_at, ends_at + 1)
+    assert found.reason == f"the log ends at entry {ends_at} of 5"
+
+
 def test_long_logs_are_walked_in_parts(
     store: Store, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,48 @@ def test_receipts_and_the_log_hold_each_other(
     )
 
 
+def test_a_log_that_grows_is_no_false_alarm(
+    service: Service, caller: Caller, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earmark.service._audit._AT_ONCE", 5)
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            speaker = service.speakers.create(caller, gallery.id, name="Ada")
+            service.speakers.erase(caller, speaker.id)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        found = [service.audit.verify(caller) for _ in range(40)]
+    finally:
+        over.set()
+        writer.join()
+    assert [each.reason for each in found] == [None] * 40
+    assert found[0].entries < found[-1].entries
+
+
+def test_a_log_without_its_last_entries_is_found_out_by_a_receipt(
+    service: Service, caller: Caller, gallery: Gallery
+) -> None:
+    receipt = service.speakers.erase(caller, _enrolled(service, caller, gallery).id)
+    (entry,) = service.audit.list(caller, action="speaker.erase").items
+    for guard in ("audit_no_delete", "audit_no_update"):
+        if service.store.database.embedded:
+            _execute(service, f"DROP TRIGGER IF EXISTS {guard}")
+    if not service.store.database.embedded:
+        _execute(service, "DROP TRIGGER audit_append_only ON audit")
+    _execute(service, f"DELETE FROM audit WHERE seq = {entry.seq}")
+    _execute(
+        service,
+        f"UPDATE audit_heads SET seq = {entry.seq - 1}, hash = '{entry.previous}'",
+    )
+    found = service.audit.verify(caller)
+    assert json.loads(receipt.document)["audit"]["seq"] == found.broken == entry.seq
+    assert "which a receipt names" in str(found.reason)
+
+
 def test_who_is_merged_into_one_is_erased_with_them(
     service: Service, caller: Caller, gallery: Gallery
 ) -> None:

@@ -128,29 +128,62 @@ class Audit:
     def verify(self, caller: Caller) -> Verification:
         """Walk the caller's chain from its beginning; compare it with what was noted of it.
 
-        That is its end, and the entries that receipts name.
+        That is its end, as it is when this is called, and the entries that receipts name.
         """
         caller.require(Scope.GALLERIES)
-        seq, last = 0, rows.NO_HASH
         with self._store.database.read() as connection:
-            named = _named(receipt_rows.documents(connection, caller.tenant_id))
+            end = rows.end(connection, caller.tenant_id)
+        walked = self._walk(caller.tenant_id, end)
+        if walked.broken is not None:
+            return walked
+        fault = self._against_receipts(caller.tenant_id)
+        if fault is None:
+            return walked
+        seq, reason = fault
+        if seq > end["seq"]:
+            return _verification(end["seq"], end["hash"], reason)
+        with self._store.database.read() as connection:
+            before = rows.hashes(connection, caller.tenant_id, [seq - 1])
+        return _verification(seq - 1, before.get(seq - 1, rows.NO_HASH), reason)
+
+    def _walk(self, tenant_id: str, end: sa.RowMapping) -> Verification:
+        seq, last = 0, rows.NO_HASH
         while True:
             with self._store.database.read() as connection:
-                head = rows.head(connection, caller.tenant_id)
-                found = rows.after(connection, caller.tenant_id, seq, _AT_ONCE)
+                found = rows.between(connection, tenant_id, seq, end["seq"], _AT_ONCE)
             for row in found:
                 reason = _fault(row, seq + 1, last)
-                if reason is None and named.pop(row["seq"], row["hash"]) != row["hash"]:
-                    reason = f"entry {row['seq']} is not the one that a receipt names"
                 if reason is not None:
                     return _verification(seq, last, reason)
                 seq, last = row["seq"], row["hash"]
             if len(found) < _AT_ONCE:
                 break
-        if (head["seq"], head["hash"]) != (seq, last) or named:
-            written = max(head["seq"], *named, seq)
+        if end["seq"] != end["written"] or (end["seq"], end["hash"]) != (seq, last):
+            written = max(end["seq"], end["written"])
             return _verification(seq, last, f"the log ends at entry {seq} of {written}")
         return _verification(seq, last, None)
+
+    def _against_receipts(self, tenant_id: str) -> tuple[int, str] | None:
+        """The first entry that is not as a receipt names it, and what is wrong."""
+        faults: list[tuple[int, str]] = []
+        before = None
+        while True:
+            with self._store.database.read() as connection:
+                found = receipt_rows.listing(
+                    connection, same={"tenant_id": tenant_id}, before=before, limit=_AT_ONCE
+                )
+                named = _named(row["document"] for row in found)
+                # An entry stands from the moment on from which its receipt does.
+                there = rows.hashes(connection, tenant_id, named)
+            for seq, expected in named.items():
+                if seq not in there:
+                    faults.append((seq, f"the log lacks entry {seq}, which a receipt names"))
+                elif there[seq] != expected:
+                    faults.append((seq, f"entry {seq} is not the one that a receipt names"))
+            if len(found) < _AT_ONCE:
+                return min(faults, default=None)
+            faults = [min(faults)] if faults else []
+            before = (found[-1]["created_at"], found[-1]["id"])
 
 
 def canonical_json(value: Any) -> str:

@@ -46,7 +46,7 @@ class SpeakerExport(SpeakerPart):
             found_speaker(connection, caller, speaker_id)
             family = rows.family(connection, [speaker_id])
             people = [_rows_of(connection, row) for row in family]
-            entries = audit.about(connection, caller.tenant_id, speaker_id)
+            entries = audit.about(connection, caller.tenant_id, [row["id"] for row in family])
             self._note(connection, caller, "speaker.export", speaker_id, all=True)
         documents = {each["speaker"]["id"]: _document(self._store, each) for each in people}
         return {

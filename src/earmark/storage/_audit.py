@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +10,18 @@ import sqlalchemy as sa
 from earmark.storage._insert import insert_new
 from earmark.storage._schema import audit, audit_heads
 
-__all__ = ["NO_HASH", "about", "after", "append", "count", "fetch", "head", "listing"]
+__all__ = [
+    "NO_HASH",
+    "about",
+    "append",
+    "between",
+    "count",
+    "end",
+    "fetch",
+    "hashes",
+    "head",
+    "listing",
+]
 
 NO_HASH = "0" * 64
 """What stands for the hash before the first entry."""
@@ -49,17 +60,48 @@ def fetch(connection: sa.Connection, tenant_id: str, seq: int) -> Row | None:
     return connection.execute(query).mappings().one_or_none()
 
 
-def after(connection: sa.Connection, tenant_id: str, seq: int, limit: int) -> Sequence[Row]:
-    """The entries that follow this one, in their order."""
-    query = sa.select(audit).where(audit.c.tenant_id == tenant_id, audit.c.seq > seq)
+def end(connection: sa.Connection, tenant_id: str) -> Row:
+    """Where the log ends, all as of one moment.
+
+    ``seq`` and ``hash`` are those of `head`; ``written`` is the highest number of an entry, or 0.
+    """
+    heads = audit_heads.select().filter_by(tenant_id=tenant_id)
+    written = sa.select(sa.func.max(audit.c.seq)).filter_by(tenant_id=tenant_id)
+    query = sa.select(
+        sa.func.coalesce(heads.with_only_columns(audit_heads.c.seq).scalar_subquery(), 0).label(
+            "seq"
+        ),
+        sa.func.coalesce(
+            heads.with_only_columns(audit_heads.c.hash).scalar_subquery(), NO_HASH
+        ).label("hash"),
+        sa.func.coalesce(written.scalar_subquery(), 0).label("written"),
+    )
+    return connection.execute(query).mappings().one()
+
+
+def between(
+    connection: sa.Connection, tenant_id: str, after: int, last: int, limit: int
+) -> Sequence[Row]:
+    """The entries after the one of this number, up to the last, in their order."""
+    query = sa.select(audit).where(
+        audit.c.tenant_id == tenant_id, audit.c.seq > after, audit.c.seq <= last
+    )
     return connection.execute(query.order_by(audit.c.seq).limit(limit)).mappings().all()
 
 
-def about(connection: sa.Connection, tenant_id: str, subject: str) -> Sequence[Row]:
-    """The entries whose subject this is, or whose details name it, in their order."""
-    named = (audit.c.subject == subject) | audit.c.details.contains(f'"{subject}"', autoescape=True)
-    query = sa.select(audit).where(audit.c.tenant_id == tenant_id, named).order_by(audit.c.seq)
-    return connection.execute(query).mappings().all()
+def hashes(connection: sa.Connection, tenant_id: str, seqs: Collection[int]) -> dict[int, str]:
+    """The hashes of those of these entries that there are."""
+    query = sa.select(audit.c.seq, audit.c.hash)
+    query = query.where(audit.c.tenant_id == tenant_id, audit.c.seq.in_(seqs))
+    return {row.seq: row.hash for row in connection.execute(query)}
+
+
+def about(connection: sa.Connection, tenant_id: str, subjects: Collection[str]) -> Sequence[Row]:
+    """The entries whose subject is one of these, or whose details name one, in their order."""
+    named = [audit.c.details.contains(f'"{each}"', autoescape=True) for each in subjects]
+    query = sa.select(audit).where(audit.c.tenant_id == tenant_id)
+    query = query.where(audit.c.subject.in_(subjects) | sa.or_(sa.false(), *named))
+    return connection.execute(query.order_by(audit.c.seq)).mappings().all()
 
 
 def listing(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from earmark.storage._paging import newest_first
 from earmark.storage._schema import receipts
 
-__all__ = ["count", "documents", "fetch", "insert", "listing"]
+__all__ = ["count", "fetch", "insert", "listing"]
 
 Row = sa.RowMapping
 
@@ -39,8 +39,3 @@ def listing(
 def count(connection: sa.Connection, same: Mapping[str, object]) -> int:
     query = sa.select(sa.func.count()).select_from(receipts).filter_by(**same)
     return connection.scalar(query) or 0
-
-
-def documents(connection: sa.Connection, tenant_id: str) -> Sequence[str]:
-    """What all receipts of a tenant say, in no order."""
-    return connection.scalars(sa.select(receipts.c.document).filter_by(tenant_id=tenant_id)).all()
