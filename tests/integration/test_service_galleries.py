@@ -177,8 +177,8 @@ def test_changes_are_numbered_without_gaps(service: Service, caller: Caller) -> 
     for thread in threads:
         thread.join()
     with service.store.database.read() as connection:
-        changes = galleries.changes(connection, gallery.id, 0)
+        changes = galleries.changes(connection, gallery.id, 0, 100)
         assert [row["revision"] for row in changes] == list(range(1, 41))
-        assert len(galleries.changes(connection, gallery.id, 33)) == 7
+        assert len(galleries.changes(connection, gallery.id, 33, 100)) == 7
     assert len({row["speaker_id"] for row in changes}) == 40
     assert service.galleries.get(caller, gallery.id).revision == 40

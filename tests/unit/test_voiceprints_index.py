@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -87,6 +89,51 @@ def test_putting_and_removing_leaves_what_a_fresh_index_would_hold(
     fresh.load(people.items())
     assert len(index) == len(people)
     assert index.search(voice(1000)) == fresh.search(voice(1000))
+
+
+def test_people_come_from_portable_voiceprints_as_from_others() -> None:
+    people = {f"p{i}": [voice(10 * i + j) for j in range(1 + i % 3)] for i in range(30)}
+    plain, portable = Index(CALIBRATION), Index(CALIBRATION, room=7)
+    plain.load(people.items())
+    rows = [(name, each.to_bytes()) for name, prints in people.items() for each in prints]
+    portable.load_portable(rows)
+    portable.load_portable([])
+    assert len(portable) == 30
+    assert portable.search(near(people["p8"][1], 1), k=30) == plain.search(
+        near(people["p8"][1], 1), k=30
+    )
+    changed = [("p8", voice(900).to_bytes()), ("p8", voice(901).to_bytes())]
+    portable.load_portable(changed)
+    plain.put("p8", [voice(900), voice(901)])
+    assert portable.search(voice(900), k=3) == plain.search(voice(900), k=3)
+
+
+@pytest.mark.parametrize("at", [0, 5, 6, 7, 8, 16, 20, 300, 1825])
+def test_a_portable_voiceprint_that_is_damaged_is_not_put(at: int) -> None:
+    damaged = bytearray(voice(2).to_bytes())
+    damaged[at] ^= 0xFF
+    index = Index(CALIBRATION)
+    with pytest.raises(VoiceprintError):
+        index.load_portable([("a", voice(1).to_bytes()), ("b", bytes(damaged))])
+    with pytest.raises(VoiceprintError):
+        index.load_portable([("a", voice(1).to_bytes()[:-1])])
+    assert "b" not in index
+
+
+def test_a_portable_voiceprint_with_a_right_checksum_is_looked_into_as_well() -> None:
+    foreign = Voiceprint(vector=voice(1).vector, model="earmark-9", net_speech_s=1.0)
+    with pytest.raises(ForeignVoiceprint):
+        Index(CALIBRATION).load_portable([("a", foreign.to_bytes())])
+    for at, changed in (
+        (6, b"\x09"),
+        (8, struct.pack("<d", float("nan"))),
+        (27, struct.pack("<f", 2.0)),
+    ):
+        body = voice(1).to_bytes()[:-8]
+        body = body[:at] + changed + body[at + len(changed) :]
+        data = body + hashlib.sha256(body).digest()[:8]
+        with pytest.raises(VoiceprintError):
+            Index(CALIBRATION).load_portable([("a", data)])
 
 
 def test_the_index_grows_past_its_first_rows() -> None:

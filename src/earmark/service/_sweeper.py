@@ -109,6 +109,7 @@ _PARTS: tuple[Callable[[Service, float], object], ...] = (
     lambda service, now: service.calls.sweep(now),
     lambda service, now: service.speaker_search.sweep(now),
     lambda service, now: service.speakers.sweep(now),
+    lambda service, _: service.search.indexes.refresh(),
     lambda service, _: service.store.database.flush(),
 )
 """What is done in every round."""

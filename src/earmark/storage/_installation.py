@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from earmark.storage._insert import insert_new
@@ -20,7 +22,8 @@ def settle(
 
 def noted(connection: sa.Connection, name: str, *, table: sa.Table = installation) -> str | None:
     """The value under this name."""
-    return connection.scalar(_of(name, table))
+    value: str | None = connection.scalar(_of(name, table))
+    return value
 
 
 def note(
@@ -31,5 +34,5 @@ def note(
         connection.execute(table.update().filter_by(name=name).values(value=value))
 
 
-def _of(name: str, table: sa.Table) -> sa.Select[tuple[str]]:
+def _of(name: str, table: sa.Table) -> sa.Select[Any]:
     return sa.select(table.c.value).where(table.c.name == name)

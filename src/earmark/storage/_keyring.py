@@ -90,8 +90,9 @@ class Keyring:
         with self._reading() as connection:
             for batch in _batches(owners):
                 query = sa.select(_data_keys.c.owner, _data_keys.c.master, _data_keys.c.wrapped)
-                for row in connection.execute(query.where(_data_keys.c.owner.in_(batch))):
-                    found[row.owner] = self._masters.unwrap(row.owner, row.master, row.wrapped)
+                rows = connection.execute(query.where(_data_keys.c.owner.in_(batch))).all()
+                for owner, master, wrapped in rows:
+                    found[owner] = self._masters.unwrap(owner, master, wrapped)
         return found
 
     def known(self, owners: Collection[str]) -> set[str]:

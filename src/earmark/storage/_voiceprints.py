@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from earmark.storage._schema import samples, speakers, voiceprints
 
 __all__ = [
+    "Counting",
+    "count",
     "counting",
+    "counting_parts",
     "delete",
     "fetch",
     "insert",
@@ -21,6 +24,9 @@ __all__ = [
 ]
 
 Row = sa.RowMapping
+
+Counting = tuple[str, str, float, bytes]
+"""``speaker_id``, ``counts_for``, ``expires_at`` and ``sealed`` of `counting`."""
 
 
 def insert(connection: sa.Connection, values: Mapping[str, Any]) -> None:
@@ -82,26 +88,53 @@ def counting(
     model: str,
     speaker_ids: Collection[str] | None = None,
 ) -> sa.MappingResult:
-    """The voiceprints that somebody can be matched with, in rows to be read a part at a time.
+    """The voiceprints that somebody can be matched with, ``sealed``.
 
     ``counts_for`` is the speaker whom a match names: the owner ``speaker_id``, or whom the owner
     is merged into; all of one speaker's come together. Those of people who have withdrawn their
     consent are left out, and what counts for such people too. ``expires_at`` is when it ends to
     count, which may be over. ``speaker_ids`` leaves only what counts for these speakers.
     """
+    return connection.execute(_counting(connection, gallery_id, model, speaker_ids)).mappings()
+
+
+def counting_parts(
+    connection: sa.Connection,
+    gallery_id: str,
+    model: str,
+    size: int,
+    speaker_ids: Collection[str] | None = None,
+) -> Iterator[Sequence[Counting]]:
+    """The same, about ``size`` at once; all of one speaker's are in one part."""
+    query = _counting(connection, gallery_id, model, speaker_ids)
+    rows = connection.execute(query.execution_options(yield_per=size))
+    held: list[Counting] = []
+    for more in cast(Iterator[Sequence[Counting]], rows.partitions()):
+        part: list[Counting] = [*held, *more]
+        end = len(part) - 1
+        while end and part[end - 1][1] == part[-1][1]:
+            end -= 1
+        part, held = part[:end], part[end:]
+        yield part
+    yield held
+
+
+def _counting(
+    connection: sa.Connection,
+    gallery_id: str,
+    model: str,
+    speaker_ids: Collection[str] | None,
+) -> sa.Select[Any]:
     target = speakers.alias("target")
     counts_for = sa.func.coalesce(speakers.c.merged_into, speakers.c.id)
     query = (
         sa.select(
-            voiceprints.c.id,
             voiceprints.c.speaker_id,
             counts_for.label("counts_for"),
             sa.case(
                 (target.c.expires_at < speakers.c.expires_at, target.c.expires_at),
                 else_=speakers.c.expires_at,
             ).label("expires_at"),
-            voiceprints.c.net_speech_s,
-            voiceprints.c.quality,
             voiceprints.c.sealed,
         )
         .select_from(voiceprints)
@@ -121,7 +154,13 @@ def counting(
         family = speakers.c.id.in_(speaker_ids) | speakers.c.merged_into.in_(speaker_ids)
         owners = connection.scalars(sa.select(speakers.c.id).where(family)).all()
         query = query.where(voiceprints.c.speaker_id.in_(owners), counts_for.in_(speaker_ids))
-    return connection.execute(query.execution_options(yield_per=1000)).mappings()
+    return query
+
+
+def count(connection: sa.Connection, gallery_id: str, model: str) -> int:
+    """How many there are in a gallery, of people who can be matched and others."""
+    query = sa.select(sa.func.count()).select_from(voiceprints)
+    return connection.scalar(query.filter_by(gallery_id=gallery_id, model=model)) or 0
 
 
 def of_other_models(

@@ -7,9 +7,9 @@ in float64, so that scores do not depend on how many threads or probes took part
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from earmark.errors import InvalidOption
 from earmark.models import product
 from earmark.voiceprints._calibration import Calibration, Sound
 from earmark.voiceprints._lock import SharedLock
-from earmark.voiceprints._voiceprint import DIMENSIONS, Voiceprint, require_model
+from earmark.voiceprints._portable import unpack_many
+from earmark.voiceprints._voiceprint import DEFAULT_MODEL, DIMENSIONS, Voiceprint, require_model
 
 __all__ = ["Hit", "Index"]
 
@@ -53,13 +54,14 @@ class Index:
     by doubling.
     """
 
-    def __init__(self, calibration: Calibration | None = None) -> None:
+    def __init__(self, calibration: Calibration | None = None, *, room: int = 0) -> None:
+        """With room for so many people, before it has to grow."""
         self._calibration = calibration or Calibration.load()
         self._lock = SharedLock()
         self._speakers: list[str] = []
         self._rows: dict[str, int] = {}
-        self._vectors = np.zeros((_LEAST_ROWS, DIMENSIONS), np.float32)
-        self._sound = _silence(_LEAST_ROWS)
+        self._vectors = np.zeros((max(room, _LEAST_ROWS), DIMENSIONS), np.float32)
+        self._sound = _silence(len(self._vectors))
 
     @property
     def calibration(self) -> Calibration:
@@ -80,14 +82,32 @@ class Index:
         """
         merged = ((speaker, self._calibration.merge(prints)) for speaker, prints in items)
         while batch := list(islice(merged, _LOADED_AT_ONCE)):
-            sound = self._calibration.sound([whole for _, whole in batch])
-            with self._lock.writing():
-                self._grow(len(self._speakers) + len(batch))
-                for i, (speaker, whole) in enumerate(batch):
-                    row = self._row_for(speaker)
-                    self._vectors[row] = whole.vector
-                    self._sound.clarity[row] = sound.clarity[i]
-                    self._sound.telephone[row] = sound.telephone[i]
+            self._put(
+                [speaker for speaker, _ in batch],
+                np.stack([whole.vector for _, whole in batch]),
+                np.array([whole.net_speech_s for _, whole in batch]),
+            )
+
+    def load_portable(self, items: Sequence[tuple[str, bytes]]) -> None:
+        """Put many people by their portable voiceprints, all of one person's side by side.
+
+        Raises `VoiceprintError` and `ForeignVoiceprint`, as `load` does.
+        """
+        speakers, data = [speaker for speaker, _ in items], [each for _, each in items]
+        many = unpack_many(data, DEFAULT_MODEL, DIMENSIONS) if data else None
+        if many is None:
+            self.load(_read(items))  # which tells what is wrong
+            return
+        vectors, seconds = many
+        firsts = [i for i in range(len(data)) if i == 0 or speakers[i] != speakers[i - 1]]
+        if len(firsts) < len(data):
+            for first, end in zip(firsts, [*firsts[1:], len(data)], strict=True):
+                if end - first > 1:
+                    whole = self._merged(vectors[first:end], seconds[first:end])
+                    vectors[first], seconds[first] = whole.vector, whole.net_speech_s
+            speakers = [speakers[first] for first in firsts]
+            vectors, seconds = vectors[firsts], seconds[firsts]
+        self._put(speakers, vectors, seconds)
 
     def put(self, speaker: str, prints: Sequence[Voiceprint]) -> None:
         """Add a person, or replace all their voiceprints.
@@ -148,6 +168,22 @@ class Index:
                     found.append(hits[:k])
             return found
 
+    def _merged(self, vectors: Float, net_speech_s: Double) -> Voiceprint:
+        rows = zip(vectors, net_speech_s, strict=True)
+        return self._calibration.merge(
+            [Voiceprint(vector=row, model=DEFAULT_MODEL, net_speech_s=each) for row, each in rows]
+        )
+
+    def _put(self, speakers: Sequence[str], vectors: Float, net_speech_s: Double) -> None:
+        """Put each of these people with one row of ``vectors``."""
+        sound = self._calibration.sound_of(vectors, net_speech_s)
+        with self._lock.writing():
+            self._grow(len(self._speakers) + len(speakers))
+            rows = np.array([self._row_for(speaker) for speaker in speakers], np.int64)
+            self._vectors[rows] = vectors
+            self._sound.clarity[rows] = sound.clarity
+            self._sound.telephone[rows] = sound.telephone
+
     def _row_for(self, speaker: str) -> int:
         row = self._rows.setdefault(speaker, len(self._speakers))
         if row == len(self._speakers):
@@ -187,6 +223,12 @@ class Index:
             )
         ]
         return sorted(hits, key=lambda hit: (-hit.llr, hit.speaker))
+
+
+def _read(items: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, list[Voiceprint]]]:
+    """Voiceprints from their portable form, all of one person's together."""
+    for speaker, theirs in groupby(items, lambda each: each[0]):
+        yield speaker, [Voiceprint.from_bytes(data) for _, data in theirs]
 
 
 def _silence(rows: int) -> Sound:

@@ -23,6 +23,7 @@ import base64
 import hashlib
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ from numpy.typing import NDArray
 from earmark.errors import VoiceprintError
 from earmark.voiceprints._quality import Quality
 
-__all__ = ["LONGEST", "Content", "pack", "pack_text", "unpack", "unpack_text"]
+__all__ = ["LONGEST", "Content", "pack", "pack_text", "unpack", "unpack_many", "unpack_text"]
 
 LONGEST = 20_000
 """Most characters of a portable voiceprint."""
@@ -117,6 +118,45 @@ def unpack(data: bytes) -> Content:
         net_speech_s=seconds,
         quality=_QUALITIES[quality],
     )
+
+
+def unpack_many(
+    data: Sequence[bytes], model: str, size: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]] | None:
+    """What many hold, of this model with ``size`` numbers: vectors [n, size] and seconds [n].
+
+    Checked as `unpack` checks them, many times as fast. None when one does not pass or is of
+    another model: `unpack` tells which, and why.
+    """
+    layout = np.dtype(
+        [
+            ("start", "V6"),  # up to the type of the numbers
+            ("quality", "u1"),
+            ("model_size", "u1"),
+            ("seconds", "<f8"),
+            ("count", "<u2"),
+            ("model", f"V{len(model)}"),
+            ("vector", "<f4", (size,)),
+            ("check", f"V{_CHECK}"),
+        ]
+    )
+    at = layout.itemsize - _CHECK
+    if not all(len(each) == at + _CHECK and _checksum(each[:at]) == each[at:] for each in data):
+        return None
+    found = np.frombuffer(b"".join(data), layout)
+    vectors, seconds = found["vector"].astype(np.float32), found["seconds"].astype(np.float64)
+    unit = np.zeros(size, np.float32)
+    unit[0] = 1.0
+    right = pack(Content(vector=unit, model=model, net_speech_s=0.0, quality=None))
+    same = np.frombuffer(right, layout)
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    fits = (
+        *(found[name] == same[name] for name in ("start", "model_size", "count", "model")),
+        found["quality"] < len(_QUALITIES),
+        np.abs(norms - 1) <= _UNIT_TOLERANCE,
+        (seconds >= 0) & (seconds <= _LONGEST_S),
+    )
+    return (vectors, seconds) if all(bool(each.all()) for each in fits) else None
 
 
 def pack_text(content: Content) -> str:
