@@ -283,18 +283,50 @@ def test_an_unused_voiceprint_and_then_the_task_are_forgotten(service: Service) 
         row = job_voiceprints.of_job(connection, desk.job_id, now=time.time())
     assert row is not None
     sweep(service, time.time() + 0.99 * DAY)
-    speaker = desk.enrol()
+    service.store.vault.open(desk.job_id, row["sealed"], purpose="voiceprint")
     sweep(service, time.time() + 1.01 * DAY)
     with pytest.raises(Gone):
-        service.task_enrolment.replace(desk.caller, speaker.id, desk.job_id, dialect=CHIME)
+        desk.enrol()
     with pytest.raises(Gone):
         service.store.vault.open(desk.job_id, row["sealed"], purpose="voiceprint")
-    assert desk.enrol() == speaker, "who is enrolled already stays so"
     sweep(service, time.time() + 6.9 * DAY)
     assert desk.findings().voiceprint
     sweep(service, time.time() + 7.1 * DAY)
     with pytest.raises(NotFound):
         desk.job()
+
+
+def test_who_is_erased_does_not_come_back_from_the_task(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(25.0)
+    desk.finish(desk.hear(a_voice(1), 22.0))
+    with service.store.database.read() as connection:
+        row = job_voiceprints.of_job(connection, desk.job_id, now=time.time())
+    assert row is not None
+    speaker = desk.enrol()
+    assert desk.enrol() == speaker, "the request came again"
+    with pytest.raises(Gone):
+        service.store.vault.open(desk.job_id, row["sealed"], purpose="voiceprint")
+    service.speakers.erase(desk.caller, speaker.id)
+    with pytest.raises(Gone):
+        desk.enrol()
+
+
+def test_nobody_is_enrolled_from_what_two_people_said(service: Service) -> None:
+    desk = Desk.of(service)
+    desk.say(30.0)
+    job = desk.take()
+    one, other = (replace(a_voice(i), net_speech_s=22.0 / i) for i in (1, 2))
+    two = replace(
+        diarization(turn(0.0, 19.0, "SPEAKER_00"), turn(19.0, 30.0, "SPEAKER_01"), duration=30.0),
+        voiceprints={"SPEAKER_00": one, "SPEAKER_01": other},
+    )
+    desk.finish(service.speaker_search.conclude(job, two))
+    found = desk.findings()
+    assert (found.voiceprint, found.several, found.matches) == (False, True, ())
+    assert "More than one person" in str(found.message)
+    with pytest.raises(Conflict):
+        desk.enrol()
 
 
 def test_nobody_is_enrolled_without_consent(database: Database, tmp_path: Path) -> None:
@@ -315,6 +347,9 @@ def test_a_voice_that_is_replaced_puts_the_expiry_off_unless_a_time_was_set(
     speaker = desk.enrol()
 
     def replaced() -> Speaker:
+        desk.listen()
+        desk.say(25.0)
+        desk.finish(desk.hear(a_voice(1), 22.0))
         return service.task_enrolment.replace(desk.caller, speaker.id, desk.job_id, dialect=CHIME)
 
     later = replaced().expires_at

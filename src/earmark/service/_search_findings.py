@@ -30,13 +30,16 @@ class SearchFindings:
 
     ``net_speech_s`` was heard; it is listened to again when ``look_at_s`` seconds of sound have
     come. ``matches`` None: not searched (yet). ``voiceprint``: whether there is one to enrol from,
-    None while that is open.
+    None while that is open. ``several``: more than one person spoke, so that there is none.
+    ``enrolled`` is the speaker who was enrolled from it, and has it since.
     """
 
     look_at_s: float = IDENTIFICATION_S
     net_speech_s: float = 0.0
     matches: tuple[Match, ...] | None = None
     voiceprint: bool | None = None
+    several: bool = False
+    enrolled: str | None = None
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -51,6 +54,8 @@ class SearchFindings:
         """What is lacking, in a sentence."""
         if self.voiceprint:
             return None
+        if self.several:
+            return "More than one person spoke: nobody can be enrolled from it."
         needed_s = IDENTIFICATION_S if self.matches is None else VOICEPRINT_S
         return f"{self.net_speech_s:.1f} s of speech were heard, and {needed_s:.0f} s are needed."
 

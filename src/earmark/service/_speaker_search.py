@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from earmark.diarization import Diarization, one_voice
-from earmark.errors import StorageUnavailable, TooLittleSpeech
+from earmark.errors import SeveralSpeakers, StorageUnavailable, TooLittleSpeech
 from earmark.service._call_sound import write_wav
 from earmark.service._calls import LONGEST_S, Call
 from earmark.service._conclusion import Concluded, NotYet, caller_of
@@ -87,12 +87,12 @@ class SpeakerSearch:
         return file
 
     def conclude(self, job: Job, diarization: Diarization) -> Concluded | NotYet:
-        """What is made of the sound so far, of which ``diarization`` has the one voice.
+        """What is made of the sound so far; ``diarization`` is that, with voiceprints.
 
         Raises `TooLittleSpeech` when the call is over and nobody spoke enough, `NotFound` when the
         domain is no more, and what searching raises.
         """
-        findings, voiceprint = SearchFindings.of(job), _voice(diarization)
+        findings, (voiceprint, several) = SearchFindings.of(job), _voice(diarization)
         net_speech_s = 0.0 if voiceprint is None else voiceprint.net_speech_s
         findings = replace(findings, net_speech_s=net_speech_s)
         call = self._call(job)
@@ -102,7 +102,10 @@ class SpeakerSearch:
         if voiceprint is not None and net_speech_s >= IDENTIFICATION_S and findings.matches is None:
             findings = replace(findings, matches=self._search(job, voiceprint))
             told.append("search.found" if findings.matches else "search.unknown")
-        if voiceprint is not None and net_speech_s >= VOICEPRINT_S:
+        if voiceprint is not None and net_speech_s >= VOICEPRINT_S and several:
+            findings = replace(findings, voiceprint=False, several=True)
+            self._note(job, findings, *told, "search.no_voiceprint")
+        elif voiceprint is not None and net_speech_s >= VOICEPRINT_S:
             sealed = self._sealed(job, voiceprint)
             findings = replace(findings, voiceprint=True)
             self._note(job, findings, *told, "search.voiceprint", voiceprints=[sealed])
@@ -209,15 +212,18 @@ def _too_little(job: Job, speech_s: float) -> TooLittleSpeech:
     )
 
 
-def _voice(diarization: Diarization) -> Voiceprint | None:
-    """The voice of who speaks most; None when nobody does."""
+def _voice(diarization: Diarization) -> tuple[Voiceprint | None, bool]:
+    """The voice of who speaks most, None when nobody does; and whether others speak too."""
     try:
-        return one_voice(diarization, needed_s=0.0, refuse_others=False)[1]
+        return one_voice(diarization, needed_s=0.0)[1], False
+    except SeveralSpeakers:
+        return one_voice(diarization, needed_s=0.0, refuse_others=False)[1], True
     except TooLittleSpeech:
-        return None
+        return None, False
 
 
 def _document(findings: SearchFindings) -> bytes:
     known = asdict(findings)
-    del known["look_at_s"]
+    for inner in ("look_at_s", "enrolled"):
+        del known[inner]
     return json.dumps({"schema": "earmark.speaker_search/1", **known}).encode()

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from earmark.errors import Conflict, ConsentRequired, Gone, NotFound
@@ -14,6 +15,7 @@ from earmark.service._model import Caller, Job, JobKind, JobState, Scope
 from earmark.service._people import NewConsent, NewSpeaker, Speaker
 from earmark.service._search_findings import SearchFindings, asked_of
 from earmark.storage import job_voiceprints as voiceprint_rows
+from earmark.storage import jobs as job_rows
 from earmark.voiceprints import Voiceprint
 
 if TYPE_CHECKING:
@@ -48,11 +50,13 @@ class TaskEnrolment:
             id=speaker_id, gallery_id=domain, name=speaker_id, key=job.id, details=details
         )
         try:
-            return self._service.enrolment.enroll_new(
+            speaker = self._service.enrolment.enroll_new(
                 caller, new, voiceprint, consent=self._consent(speaker_id)
             ).speaker
         except Conflict:  # a rival was first
             return speakers.by_key(caller, domain, job.id)
+        self._hand_over(job, speaker)
+        return speaker
 
     def replace(self, caller: Caller, speaker_id: str, task_id: str, *, dialect: str) -> Speaker:
         """Put the voice that a task has heard in place of what a speaker holds.
@@ -64,9 +68,21 @@ class TaskEnrolment:
         job = self._job(caller, task_id, dialect)
         if asked_of(job).gallery_id != speaker.gallery_id:
             raise Conflict(f"The task {task_id!r} belongs to another domain than {speaker_id!r}.")
-        return self._service.enrolment.enroll_voiceprint(
+        if SearchFindings.of(job).enrolled == speaker_id:
+            return speaker  # the request came again
+        speaker = self._service.enrolment.enroll_voiceprint(
             caller, speaker_id, self._voiceprint(job), replace=True, renew=True
         ).speaker
+        self._hand_over(job, speaker)
+        return speaker
+
+    def _hand_over(self, job: Job, speaker: Speaker) -> None:
+        """Forget the task's copy of the voiceprint, which would outlive the speaker's erasure."""
+        self._store.vault.forget(job.id)
+        findings = replace(SearchFindings.of(job), enrolled=speaker.id)
+        with self._store.database.write() as connection:
+            voiceprint_rows.replace(connection, job.id, [])
+            job_rows.update(connection, job.id, {"findings": asdict(findings)})
 
     def _consent(self, speaker_id: str) -> NewConsent | None:
         """The operator's standing consent. Raises `ConsentRequired` when there has to be one."""
@@ -95,8 +111,8 @@ class TaskEnrolment:
         if row is None:
             kept_h = self._store.settings.chime_voiceprint_retention_s / 3600
             raise Gone(
-                f"The voiceprint of the task {job.id!r} is forgotten, {kept_h:g} hours after it was"
-                " made: search again."
+                f"The voiceprint of the task {job.id!r} is forgotten, as it is once somebody was"
+                f" enrolled from it, and after {kept_h:g} hours: search again."
             )
         data = self._store.vault.open(job.id, row["sealed"], purpose="voiceprint")
         return Voiceprint.from_bytes(data)

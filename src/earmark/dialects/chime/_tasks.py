@@ -41,7 +41,6 @@ def task_routes(service: Service) -> APIRouter:
             dialect=NAME,
             kind=JobKind.SPEAKER_SEARCH,
             options=JobOptions(
-                speakers=1,
                 voiceprints=True,
                 search=SearchOptions(gallery_id=domain.id, leg=asked.leg),
             ),
