@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Final
@@ -33,6 +34,9 @@ _BY_KIND: Final[Mapping[Kind, tuple[int, str, str]]] = {
     Kind.UNAVAILABLE: (503, "ServiceUnavailableException", "ServiceUnavailable"),
     Kind.INTERNAL: _FAILED,
 }
+# What other APIs call otherwise.
+_WORDS: Final = {"gallery": "voice profile domain", "speaker": "voice profile", "job": "task"}
+_OUR_WORDS: Final = re.compile(rf"\b({'|'.join(_WORDS)})\b(?! search)")
 _NO_CONSENT: Final = (403, "AccessDeniedException", "AccessDenied")
 
 
@@ -64,7 +68,12 @@ def _refused(request: Request, error: EarmarkError) -> JSONResponse:
     headers = {}
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
-    return _answer(request, answer, str(error), headers)
+    return _answer(request, answer, _in_its_words(str(error)), headers)
+
+
+def _in_its_words(message: str) -> str:
+    """A message that names things as this API does."""
+    return _OUR_WORDS.sub(lambda found: _WORDS[found[0]], message)
 
 
 def _not_valid(request: Request, error: RequestValidationError) -> JSONResponse:
