@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from earmark.errors import Conflict, ConsentRequired, InvalidOption, NotFound
 from earmark.service._audit import actor_of, note
 from earmark.service._identification import Identification
 from earmark.service._model import Caller, JobKind, Scope
+from earmark.service._speaker_voiceprints import VOICEPRINT
 from earmark.service._store import Store
 from earmark.storage import job_voiceprints as rows
 from earmark.storage import jobs, speakers, voiceprints
@@ -122,13 +124,9 @@ class Archive:
                 for row in speakers.family(connection, [speaker["id"]])
                 if row["withdrawn_at"] is None and row["expires_at"] > now
             ]
-            named = [
-                _Found(**{name: row[name] for name in _SCORED}, found_by="identification")
-                for row in rows.matches(connection, caller.tenant_id, family)
-                if row["seq"] < before and row["llr"] >= threshold
-            ]
             total, searched = rows.count_recordings(connection, caller.tenant_id)
         heard = self._heard(caller.tenant_id, index, threshold, before, now)
+        named = self._named(caller.tenant_id, family, threshold, before)
         found = list(islice(_by_recording(heard, named), limit + 1))
         items = self._appearances(found[:limit])
         details = {"archive": True, "recordings": searched, "found": len(items)}
@@ -152,7 +150,7 @@ class Archive:
             )
             if row["expires_at"] > now
         ]
-        opened = self._store.vault.open_many(sealed, purpose="voiceprint")
+        opened = self._store.vault.open_many(sealed, purpose=VOICEPRINT)
         prints = [Voiceprint.from_bytes(data) for data in opened if data is not None]
         if not prints:
             raise Conflict(
@@ -175,7 +173,7 @@ class Archive:
                 return
             before = voices[-1]["seq"]
             sealed = [(row["job_id"], row["sealed"]) for row in voices]
-            opened = self._store.vault.open_many(sealed, purpose="voiceprint")
+            opened = self._store.vault.open_many(sealed, purpose=VOICEPRINT)
             there = [
                 (row, Voiceprint.from_bytes(data))
                 for row, data in zip(voices, opened, strict=True)
@@ -193,6 +191,26 @@ class Archive:
                         probability=hit.probability,
                         found_by="voiceprint",
                     )
+
+    def _named(
+        self, tenant_id: str, family: Sequence[str], threshold: float, before: int
+    ) -> Iterator[_Found]:
+        """The voices that identifications took for these, newest first, read a part at a time."""
+        while True:
+            with self._store.database.read() as connection:
+                voices = rows.matches(
+                    connection,
+                    tenant_id,
+                    family,
+                    least_llr=threshold,
+                    before=before,
+                    limit=_AT_ONCE,
+                )
+            if not voices:
+                return
+            before = voices[-1]["seq"]
+            for row in voices:
+                yield _Found(**{name: row[name] for name in _SCORED}, found_by="identification")
 
     def _appearances(self, found: Sequence[Sequence[_Found]]) -> list[Appearance]:
         """With what the jobs' results say; jobs that have gone meanwhile are left out."""
@@ -240,19 +258,11 @@ class Archive:
         )
 
 
-def _by_recording(heard: Iterator[_Found], named: Sequence[_Found]) -> Iterator[list[_Found]]:
+def _by_recording(heard: Iterator[_Found], named: Iterator[_Found]) -> Iterator[list[_Found]]:
     """Both together, a list per recording, newest first, each voice once."""
-
-    def merged() -> Iterator[_Found]:
-        waiting = list(reversed(named))
-        for each in heard:
-            while waiting and waiting[-1].seq >= each.seq:
-                yield waiting.pop()
-            yield each
-        yield from reversed(waiting)
-
-    for _, voices in groupby(merged(), lambda each: each.seq):
-        # What was compared now is newer than what an identification had found.
+    # Those that were named come first: what was compared now, which is newer, replaces them.
+    merged = heapq.merge(named, heard, key=lambda each: -each.seq)
+    for _, voices in groupby(merged, lambda each: each.seq):
         by_label = {each.speaker: each for each in voices}
         yield sorted(by_label.values(), key=lambda each: (-each.llr, each.speaker))
 

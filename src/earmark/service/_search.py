@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -125,7 +125,7 @@ class Search:
         threshold = self._threshold(options, len(pool))
         found = assign(
             voices,
-            cast(Index, pool),
+            pool,
             exclusive=options.exclusive,
             threshold_llr=threshold,
             k=options.alternatives,
@@ -133,7 +133,7 @@ class Search:
         labels = {f"{_SENT}{i}": label for i, (label, _) in enumerate(sent)}
         people = {hit.speaker for each in found.values() for hit in _hits(each)} - labels.keys()
         with self._store.database.write() as connection:
-            for row in speaker_rows.many(connection, people):
+            for row in speaker_rows.many(connection, people, tenant_id=caller.tenant_id):
                 if row["withdrawn_at"] is None and row["expires_at"] > now:
                     labels[row["id"]] = row["name"]
             named = {voice: _of(each, labels, threshold) for voice, each in found.items()}
@@ -153,7 +153,7 @@ class Search:
                 revisions[gallery_id] = row["revision"]
             if not options.speakers:
                 return None, revisions
-            rows = speaker_rows.many(connection, options.speakers)
+            rows = speaker_rows.many(connection, options.speakers, tenant_id=caller.tenant_id)
         known = {row["id"] for row in rows if row["gallery_id"] in revisions}
         if unknown := [each for each in options.speakers if each not in known]:
             raise NotFound(
@@ -220,13 +220,7 @@ class _Pool:
             for index, among in self._sources
         )
 
-    def search_many(
-        self,
-        probes: Sequence[Voiceprint],
-        *,
-        k: int,
-        among: Collection[str] | None = None,  # noqa: ARG002 - each source has its own
-    ) -> list[list[Hit]]:
+    def search_many(self, probes: Sequence[Voiceprint], *, k: int) -> list[list[Hit]]:
         """As `Index.search_many`."""
         merged: list[list[Hit]] = [[] for _ in probes]
         for index, wanted in self._sources:

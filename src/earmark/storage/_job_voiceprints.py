@@ -5,6 +5,7 @@ A stored recording is here one that was diarized, with a result that is still ke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = [
 Row = sa.RowMapping
 
 _KINDS = ("diarize", "identify")
+_LAST = 1 << 62  # above every job's number
 
 
 def replace(connection: sa.Connection, job_id: str, values: Sequence[Mapping[str, Any]]) -> None:
@@ -79,28 +81,34 @@ def stored(
         )
         .order_by(jobs.c.seq.desc(), job_voiceprints.c.speaker)
     )
-    found = list(connection.execute(query.limit(limit)).mappings())
-    if len(found) == limit:  # the rest of the last job's
-        last = found[-1]
-        rest = query.where(jobs.c.seq == last["seq"], job_voiceprints.c.speaker > last["speaker"])
-        found.extend(connection.execute(rest).mappings())
-    return found
+    return _whole_jobs(connection, query, job_voiceprints.c.speaker, limit)
 
 
 def matches(
-    connection: sa.Connection, tenant_id: str, speaker_ids: Collection[str]
+    connection: sa.Connection,
+    tenant_id: str,
+    speaker_ids: Collection[str],
+    *,
+    least_llr: float = -math.inf,
+    before: int = _LAST,
+    limit: int | None = None,
 ) -> Sequence[Row]:
     """Voices of the tenant's stored recordings that identifications took for these speakers.
 
-    With the ``seq`` of the job, newest first.
+    Those with a log-likelihood ratio of ``least_llr`` or more, otherwise as `stored`.
     """
     query = (
         sa.select(jobs.c.seq, job_matches)
         .join(jobs, job_matches.c.job_id == jobs.c.id)
-        .where(*_stored(tenant_id), job_matches.c.speaker_id.in_(speaker_ids))
+        .where(
+            *_stored(tenant_id),
+            jobs.c.seq < before,
+            job_matches.c.speaker_id.in_(speaker_ids),
+            job_matches.c.llr >= least_llr,
+        )
         .order_by(jobs.c.seq.desc(), job_matches.c.speaker)
     )
-    return connection.execute(query).mappings().all()
+    return _whole_jobs(connection, query, job_matches.c.speaker, limit)
 
 
 def count_recordings(connection: sa.Connection, tenant_id: str) -> tuple[int, int]:
@@ -111,6 +119,18 @@ def count_recordings(connection: sa.Connection, tenant_id: str) -> tuple[int, in
     )
     total, searchable = connection.execute(query).one()
     return int(total), int(searchable)
+
+
+def _whole_jobs(
+    connection: sa.Connection, query: sa.Select[Any], speaker: sa.Column[str], limit: int | None
+) -> Sequence[Row]:
+    """The first ``limit`` rows of a query ordered by job and speaker, and the last job's others."""
+    found = list(connection.execute(query.limit(limit)).mappings())
+    if len(found) == limit:
+        last = found[-1]
+        rest = query.where(jobs.c.seq == last["seq"], speaker > last["speaker"])
+        found.extend(connection.execute(rest).mappings())
+    return found
 
 
 def _held(connection: sa.Connection, table: sa.Table, ids: Collection[str]) -> set[str]:

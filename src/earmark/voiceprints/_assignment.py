@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,9 +19,7 @@ __all__ = ["Assignment", "Searchable", "assign"]
 class Searchable(Protocol):
     """An `Index`, or several that are searched as one."""
 
-    def search_many(
-        self, probes: Sequence[Voiceprint], *, k: int, among: Collection[str] | None = None
-    ) -> list[list[Hit]]:
+    def search_many(self, probes: Sequence[Voiceprint], *, k: int) -> list[list[Hit]]:
         """As `Index.search_many`."""
         ...
 
@@ -44,13 +42,11 @@ def assign(
     probes: Mapping[str, Voiceprint],
     index: Searchable,
     *,
-    among: Collection[str] | None = None,
     exclusive: bool,
     threshold_llr: float,
-    min_probability: float = 0.0,
     k: int = 5,
 ) -> dict[str, Assignment]:
-    """Who each of ``probes`` is: of those at or above ``threshold_llr`` and ``min_probability``.
+    """Who each of ``probes`` is, of those at or above ``threshold_llr``.
 
     By itself, each voice is the best of them. With ``exclusive``, nobody is given to two voices:
     of all ways to do so, the one whose LLRs exceed the threshold by the most in sum. At most ``k``
@@ -60,17 +56,12 @@ def assign(
     """
     if not np.isfinite(threshold_llr):
         raise InvalidOption(f"A threshold is a number, not {threshold_llr}.")
-    if not 0 <= min_probability <= 1:
-        raise InvalidOption(f"A probability is 0 to 1, not {min_probability}.")
     if k < 1:
         raise InvalidOption(f"A search finds one person or more, not {k}.")
     # Of as many people as there are voices, one at least is left for each.
     enough = max(k, len(probes) if exclusive else 1) + 1
-    found = index.search_many(list(probes.values()), k=enough, among=among)
-    passing = [
-        [hit for hit in hits if hit.llr >= threshold_llr and hit.probability >= min_probability]
-        for hits in found
-    ]
+    found = index.search_many(list(probes.values()), k=enough)
+    passing = [[hit for hit in hits if hit.llr >= threshold_llr] for hits in found]
     if exclusive:
         matches = _one_to_one(passing, threshold_llr)
     else:
