@@ -17,6 +17,7 @@ from earmark.service._identification import (
     identify_speakers,
 )
 from earmark.service._model import Caller, IdentifyOptions, Job, JobKind, Scope
+from earmark.service._speaker_voiceprints import VOICEPRINT
 from earmark.storage import job_voiceprints
 from earmark.voiceprints import Voiceprint, require_model
 
@@ -134,9 +135,7 @@ class Conclusions:
                 "model": voiceprint.model,
                 "net_speech_s": voiceprint.net_speech_s,
                 "quality": voiceprint.quality,
-                "sealed": self._store.vault.seal(
-                    job.id, voiceprint.to_bytes(), purpose="voiceprint"
-                ),
+                "sealed": self._store.vault.seal(job.id, voiceprint.to_bytes(), purpose=VOICEPRINT),
                 "created_at": now,
                 "expires_at": None,
             }

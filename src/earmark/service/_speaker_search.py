@@ -28,6 +28,7 @@ from earmark.service._search_findings import (
     SearchFindings,
     asked_of,
 )
+from earmark.service._speaker_voiceprints import VOICEPRINT
 from earmark.storage import job_voiceprints as voiceprint_rows
 from earmark.storage import jobs as job_rows
 from earmark.voiceprints import Voiceprint
@@ -175,7 +176,7 @@ class SpeakerSearch:
             "model": voiceprint.model,
             "net_speech_s": voiceprint.net_speech_s,
             "quality": voiceprint.quality,
-            "sealed": self._store.vault.seal(job.id, voiceprint.to_bytes(), purpose="voiceprint"),
+            "sealed": self._store.vault.seal(job.id, voiceprint.to_bytes(), purpose=VOICEPRINT),
             "created_at": now,
             "expires_at": now + settings.chime_voiceprint_retention_s,
         }

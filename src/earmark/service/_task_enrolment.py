@@ -14,6 +14,7 @@ from earmark.service._consents import standing_consent
 from earmark.service._model import Caller, Job, JobKind, JobState, Scope
 from earmark.service._people import NewConsent, NewSpeaker, Speaker
 from earmark.service._search_findings import SearchFindings, asked_of
+from earmark.service._speaker_voiceprints import VOICEPRINT
 from earmark.storage import job_voiceprints as voiceprint_rows
 from earmark.storage import jobs as job_rows
 from earmark.voiceprints import Voiceprint
@@ -114,5 +115,5 @@ class TaskEnrolment:
                 f"The voiceprint of the task {job.id!r} is forgotten, as it is once somebody was"
                 f" enrolled from it, and after {kept_h:g} hours: search again."
             )
-        data = self._store.vault.open(job.id, row["sealed"], purpose="voiceprint")
+        data = self._store.vault.open(job.id, row["sealed"], purpose=VOICEPRINT)
         return Voiceprint.from_bytes(data)
