@@ -148,11 +148,8 @@ def test_what_is_no_sound_is_refused_and_not_kept(service: Service) -> None:
 
 
 @ONE_DATABASE
-def test_limits_hold_for_a_piece_and_for_a_call(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("earmark.service._calls.LONGEST_S", 2.5)
-    service = service_on(database, tmp_path, max_upload_bytes=50_000)
+def test_limits_hold_for_a_piece_and_for_a_call(database: Database, tmp_path: Path) -> None:
+    service = service_on(database, tmp_path, max_upload_bytes=50_000, max_duration_s=2.5)
     line = Line(service)
     with pytest.raises(MediaTooLarge):
         line.say(bytes(50_002))

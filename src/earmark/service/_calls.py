@@ -232,17 +232,19 @@ class Calls:
 
     def _totals(self, row: sa.RowMapping, piece: Mapping[str, Any]) -> dict[str, Any]:
         """What a call holds with one more piece. Raises when that is too much."""
+        settings = self._store.settings
+        longest_s = min(LONGEST_S, settings.max_duration_s)
         totals = {"size": row["size"] + piece["size"], "pieces": row["pieces"] + 1}
         for leg in Leg:
             more_s = piece["duration_s"] if piece["leg"] in (leg, _BOTH) else 0.0
             totals[f"{leg}_s"] = row[f"{leg}_s"] + more_s
-            if totals[f"{leg}_s"] > LONGEST_S:
+            if totals[f"{leg}_s"] > longest_s:
                 raise AudioTooLarge(
-                    f"A call holds {LONGEST_S:g} s of each leg at most, and with this piece there"
+                    f"A call holds {longest_s:g} s of each leg at most, and with this piece there"
                     f" are {totals[f'{leg}_s']:g} s of the {leg}: open another call for what"
                     " follows."
                 )
-        limit = self._store.settings.max_upload_bytes
+        limit = settings.max_upload_bytes
         if totals["size"] > limit:
             raise MediaTooLarge(
                 f"The sound of a call has {limit} bytes at most, and with this piece it has"
