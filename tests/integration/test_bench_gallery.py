@@ -17,6 +17,6 @@ def test_a_small_gallery_is_measured(tmp_path: Path) -> None:
     document = json.loads(found.read_text())
     assert document["schema"] == "earmark.bench.gallery/1"
     assert document["people"] == 20
-    for what in ("open", "load", "search", "voices", "seal", "put", "forget", "remove"):
+    for what in ("load", "asked", "search", "voices", "seal", "put", "forget", "remove"):
         assert all(seconds > 0 for seconds in document[what]["wall_s"])
     assert "20 made-up people" in done.output

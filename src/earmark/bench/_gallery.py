@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,13 @@ from earmark.bench._diarization import OnStep, silence
 from earmark.bench._machine import Machine, this_machine
 from earmark.errors import InvalidOption
 from earmark.settings import Settings
-from earmark.storage import Database, Vault, galleries, migrate, speakers, tenants, voiceprints
-from earmark.voiceprints import DEFAULT_MODEL, DIMENSIONS, Calibration, Index, Voiceprint
+from earmark.storage import Database, Vault, galleries, speakers, tenants, voiceprints
+from earmark.voiceprints import DEFAULT_MODEL, DIMENSIONS, Voiceprint
 
 __all__ = ["GalleryReport", "Taken", "bench_gallery", "gallery_document"]
 
 _SECONDS = 10.0  # of net speech, said of the voiceprints made up here
 _SEALED_AT_ONCE = 1000
-_OPENED_AT_ONCE = 5000
 _PROBES = 300
 _CHANGES = 200
 _VOICES = 10  # of one recording
@@ -44,15 +43,16 @@ class Taken:
 class GalleryReport:
     """What each operation takes in a gallery of ``people`` with one voiceprint each.
 
-    ``open`` is from the database and the keyring to voiceprints in memory, ``load`` from there to
-    the index. ``search`` is for one voice, ``voices`` for ten at once. ``seal`` encrypts and
-    ``forget`` deletes a data key, each on the disk when it is over; ``put`` and ``remove`` change
-    the index.
+    ``load`` is from the database and the keyring to an index in memory. ``asked`` are searches for
+    one voice as a caller has them, with names, and an entry in the audit log that is on the disk;
+    ``search`` is what the index does of it, ``voices`` the same for ten voices at once. ``seal``
+    encrypts and ``forget`` deletes a data key, each on the disk when it is over; ``put`` and
+    ``remove`` change the index.
     """
 
     people: int
-    open: Taken
     load: Taken
+    asked: Taken
     search: Taken
     voices: Taken
     seal: Taken
@@ -69,46 +69,44 @@ def bench_gallery(
 
     Runs on a temporary database with a keyring of its own. Raises `InvalidOption` without people.
     """
+    from earmark.service import Caller, Scope, Service, Store
+
     if people < 1:
         raise InvalidOption(f"A gallery to be measured has one person or more, not {people}.")
     say = on_step or silence
     random = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
-        own = _apart(settings, Path(folder))
-        database = Database.open(own)
-        migrate(database)
-        vault = Vault.unlock(own, database)
-        try:
-            _fill(database, vault, random, people, say)
-            say("reading them")
-            opened: list[tuple[str, list[Voiceprint]]] = []
-            opening = _timed(lambda: opened.extend(_opened(database, vault)))
-            index = Index(Calibration.of(settings))
-            loading = _timed(lambda: index.load(opened))
-            opened.clear()
-            say("searching")
-            probes = [_made_up(random) for _ in range(_PROBES)]
-            groups = [probes[i : i + _VOICES] for i in range(0, _PROBES, _VOICES)]
-            searches = _each(index.search, probes)
-            together = _each(index.search_many, groups)
-            say("adding and erasing")
-            new = [f"new-{i}" for i in range(_CHANGES)]
-            whole = probes[0]
-            return GalleryReport(
-                people=people,
-                open=opening,
-                load=loading,
-                search=searches,
-                voices=together,
-                seal=_each(lambda one: _seal(vault, one, whole), new),
-                put=_each(lambda one: index.put(one, [whole]), new),
-                forget=_each(vault.forget, new),
-                remove=_each(index.remove, new),
-                machine=this_machine(settings),
-            )
-        finally:
-            vault.close()
-            database.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="earmark-") as folder,
+        closing(Store.open(_apart(settings, Path(folder)))) as store,
+    ):
+        _fill(store.database, store.vault, random, people, say)
+        search, vault = Service(store).search, store.vault
+        caller = Caller(tenant_id=_NAME, key_id=None, scopes=frozenset({Scope.GALLERIES}))
+        say("reading them")
+        index_now = partial(search.indexes.current, _NAME, 0, time.time())
+        loading = _timed(index_now)
+        index = index_now()
+        say("searching")
+        probes = [_made_up(random) for _ in range(_PROBES)]
+        groups = [probes[i : i + _VOICES] for i in range(0, _PROBES, _VOICES)]
+        asked = _each(partial(search.search, caller, [_NAME]), probes)
+        searches = _each(index.search, probes)
+        together = _each(index.search_many, groups)
+        say("adding and erasing")
+        new = [f"new-{i}" for i in range(_CHANGES)]
+        whole = probes[0]
+        return GalleryReport(
+            people=people,
+            load=loading,
+            asked=asked,
+            search=searches,
+            voices=together,
+            seal=_each(lambda one: _seal(vault, one, whole), new),
+            put=_each(lambda one: index.put(one, [whole]), new),
+            forget=_each(vault.forget, new),
+            remove=_each(index.remove, new),
+            machine=this_machine(settings),
+        )
 
 
 def gallery_document(report: GalleryReport) -> dict[str, Any]:
@@ -170,18 +168,6 @@ def _fill(
                     "sealed": data,
                 }
                 voiceprints.insert(connection, place | voiceprint)
-
-
-def _opened(database: Database, vault: Vault) -> Iterator[tuple[str, list[Voiceprint]]]:
-    """Everybody, as the server's own index reads them."""
-    with database.read() as connection:
-        rows = iter(voiceprints.counting(connection, _NAME, DEFAULT_MODEL))
-        while batch := list(islice(rows, _OPENED_AT_ONCE)):
-            sealed = [(row["speaker_id"], row["sealed"]) for row in batch]
-            opened = vault.open_many(sealed, purpose="voiceprint")
-            for row, data in zip(batch, opened, strict=True):
-                assert data is not None  # nobody was erased
-                yield row["counts_for"], [Voiceprint.from_bytes(data)]
 
 
 def _seal(vault: Vault, owner: str, voiceprint: Voiceprint) -> bytes:
