@@ -55,14 +55,18 @@ def run(folder: Path, models_dir: Path) -> Run:
     return earmark
 
 
-def test_a_person_enrolled_once_is_found_and_a_stranger_is_unknown(run: Run) -> None:
+@pytest.fixture(scope="module")
+def enrolled(run: Run) -> str:
+    """What is said at the enrolment of June and Carlo in the gallery "team"."""
     enrolled = run("enroll", "June", "june.wav", "-g", "team", "--consent", "June said yes.")
     assert enrolled.returncode == 0, enrolled.stderr
-    assert "june.wav: " in enrolled.stdout
-    assert "s of speech, quality " in enrolled.stdout
-    again = run("enroll", "June", "june-later.wav", "-g", "team")  # consent was given before
-    assert again.returncode == 0, again.stderr
-    assert run("enroll", "Carlo", "carlo.wav", "-g", "team", "--consent", "x").returncode == 0
+    assert run("enroll", "Carlo", "carlo.wav", "-g", "team", "--consent", "Yes.").returncode == 0
+    return enrolled.stdout
+
+
+def test_a_person_enrolled_once_is_found_and_a_stranger_is_unknown(run: Run, enrolled: str) -> None:
+    assert "june.wav: " in enrolled
+    assert "s of speech, quality " in enrolled
 
     found = run("identify", "meeting.wav", "-g", "team")
     assert found.returncode == 0, found.stderr
@@ -74,22 +78,18 @@ def test_a_person_enrolled_once_is_found_and_a_stranger_is_unknown(run: Run) -> 
     rttm = run("identify", "meeting.wav", "-g", "team", "-f", "rttm").stdout
     assert " June " in rttm
     assert " SPEAKER_01 " in rttm
-    document = json.loads(run("identify", "meeting.wav", "-g", "team", "-f", "json").stdout)
-    assert document["speakers"][0]["match"]["label"] == "June"
-    assert document["speakers"][1]["match"] is None
 
 
-def test_who_is_enrolled_is_listed_exported_and_erased(run: Run) -> None:
-    assert run("enroll", "Carlo", "carlo.wav", "-g", "kept", "--consent", "Yes.").returncode == 0
-    assert run("gallery", "list", "-g", "kept").stdout.startswith("Carlo (until 20")
-    exported = json.loads(run("gallery", "export", "Carlo", "-g", "kept").stdout)
+def test_who_is_enrolled_is_listed_exported_and_erased(run: Run, enrolled: str) -> None:
+    assert run("gallery", "list", "-g", "team").stdout.startswith("Carlo (until 20")
+    exported = json.loads(run("gallery", "export", "Carlo", "-g", "team").stdout)
     assert [each["text"] for each in exported["consents"]] == ["Yes."]
-    renewed = run("gallery", "reembed", "-g", "kept")
+    renewed = run("gallery", "reembed", "-g", "team")
     assert (renewed.returncode, renewed.stdout[:14]) == (0, "0 voiceprints ")
-    receipt = json.loads(run("gallery", "erase", "Carlo", "-g", "kept").stdout)
+    receipt = json.loads(run("gallery", "erase", "Carlo", "-g", "team").stdout)
     assert receipt["signature"]
-    assert run("gallery", "list", "-g", "kept").stdout == ""
-    again = run("gallery", "erase", "Carlo", "-g", "kept")
+    assert run("gallery", "list", "-g", "team").stdout.startswith("June")
+    again = run("gallery", "erase", "Carlo", "-g", "team")
     assert again.returncode == 1
     assert "Carlo" in again.stderr
 
@@ -99,7 +99,6 @@ def test_nobody_is_enrolled_without_consent(run: Run) -> None:
     assert refused.returncode == 1
     assert "consent" in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert run("identify", "carlo.wav", "-g", "others").stdout.startswith("SPEAKER_00  unknown")
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,12 @@ def document(server: Server) -> dict[str, Any]:
     return found
 
 
-def test_every_answer_is_one_that_is_described(server: Server, tmp_path: Path) -> None:
-    """Schemathesis: examples, borders, fuzzing, and chains of requests that follow each other."""
+@pytest.mark.parametrize(
+    "phases",
+    ["examples,fuzzing,stateful", pytest.param("coverage", marks=pytest.mark.slow)],
+)
+def test_every_answer_is_one_that_is_described(server: Server, tmp_path: Path, phases: str) -> None:
+    """Schemathesis: examples, fuzzing, and chains of requests; apart from these, all borders."""
     run = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("schemathesis")), "run"),
@@ -50,6 +54,7 @@ def test_every_answer_is_one_that_is_described(server: Server, tmp_path: Path) -
             *("--checks", ",".join(CHECKS)),
             *("--exclude-operation-id", "revoke_key"),  # it would be its own
             *("--exclude-operation-id", "follow_job"),  # ends when the job does
+            *("--phases", phases),
             *("--max-examples", "8", "--seed", "1", "--generation-database", "none"),
             *("--warnings", "off", "--no-color"),
         ],
