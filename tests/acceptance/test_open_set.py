@@ -53,7 +53,8 @@ def _named(
 
 
 def test_people_on_the_telephone(diarizer: Diarizer, people: People) -> None:
-    enrolled, probes = {}, {}
+    enrolled: dict[str, Voiceprint] = {}
+    probes: dict[str, Voiceprint] = {}
     for person in ("allison", "june", "carlo", "ira"):
         if person in ("allison", "june"):
             voice = _voice(diarizer, people.wav(person, 12.0))
@@ -63,9 +64,9 @@ def test_people_on_the_telephone(diarizer: Diarizer, people: People) -> None:
             voice = _voice(diarizer, people.wav(person, 8.0, part=part))
             assert voice is not None
             probes[f"{person} {part}"] = voice
-    for probe, person in _named(enrolled, probes).items():
+    for probe, named in _named(enrolled, probes).items():
         said = probe.split()[0]
-        assert person == (said if said in enrolled else None), probe
+        assert named == (said if said in enrolled else None), probe
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
@@ -76,7 +77,8 @@ def test_people_of_the_evaluation_data(diarizer: Diarizer, eval_dir: Path, corpu
         if len(list(folder.glob("*.flac"))) >= 5
     )
     random.Random(0).shuffle(folders)
-    enrolled, probes = {}, {}
+    enrolled: dict[str, Voiceprint] = {}
+    probes: dict[str, Voiceprint] = {}
     for i, folder in enumerate(folders[:PER_CORPUS]):
         files = sorted(folder.glob("*.flac"))
         if i % 2 == 0:
