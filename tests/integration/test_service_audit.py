@@ -146,6 +146,28 @@ def test_a_log_whose_end_was_altered_is_told(
     assert found.reason == f"the log ends at entry {ends_at} of 5"
 
 
+def test_what_is_written_meanwhile_raises_no_alarm(
+    store: Store, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earmark.service._audit._AT_ONCE", 2)
+    for _ in range(3):
+        _note(store, caller)
+    reading = threading.get_ident()
+    wrote: list[str] = []
+
+    def write(_connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
+        if threading.get_ident() == reading and "FROM audit" in statement and len(wrote) < 4:
+            wrote.append(statement)
+            writer = threading.Thread(target=_note, args=(store, caller))
+            writer.start()
+            writer.join()
+
+    sa.event.listen(store.database.engine, "after_cursor_execute", write)
+    found = Audit(store).verify(caller)
+    assert (found.entries, found.reason) == (3, None)
+    assert len(wrote) > 2
+
+
 def test_long_logs_are_walked_in_parts(
     store: Store, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,11 +182,11 @@ def test_a_log_that_grows_is_no_false_alarm(
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        found = [service.audit.verify(caller) for _ in range(40)]
+        found = [service.audit.verify(caller) for _ in range(10)]
     finally:
         over.set()
         writer.join()
-    assert [each.reason for each in found] == [None] * 40
+    assert [each.reason for each in found] == [None] * 10
     assert found[0].entries < found[-1].entries
 
 
