@@ -140,6 +140,7 @@ def test_the_gallery_in_python(folder: Path, models_dir: Path) -> None:
         with pytest.raises(ConsentRequired):
             gallery.enroll("June", folder / "june.wav")
         gallery.enroll("June", folder / "june.wav", consent="June agreed on Monday.")
+        gallery.enroll("June", folder / "june-later.wav")
         assert [each.name for each in gallery.speakers()] == ["June"]
         found = gallery.search(folder / "june-later.wav")
         assert found.match is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any, Self
 from earmark.errors import AudioNotFound, InvalidOption, NotFound
 from earmark.service._identification import Identification, identify_speakers
 from earmark.service._model import Caller, IdentifyOptions, JobOptions, Media, Scope
-from earmark.service._people import Enrolled, Named, NewConsent, Receipt, Speaker
+from earmark.service._people import Enrolled, Named, NewConsent, NewSpeaker, Receipt, Speaker
 from earmark.service._reembedding import Reembedded
 from earmark.service._service import Service
 from earmark.settings import Settings, get_settings
@@ -55,6 +56,9 @@ class LocalGallery:
                 found = galleries.ensure(self._caller, dialect="native", key=name, name=name)
             else:
                 found = galleries.by_key(self._caller, "native", name)
+            now = time.time()  # what expires does so without a server too
+            self._service.speakers.sweep(now)
+            self._service.media.sweep(now)
         except BaseException:
             self._service.close()
             raise
@@ -69,21 +73,24 @@ class LocalGallery:
         """Add a person, or recordings to the person of that name: one voice in each recording.
 
         ``consent`` is what they agreed to (needed once, unless the setting ``consent`` is
-        "record"). Nothing is added of a recording that is refused; those before it stay.
+        "record"). Nothing is added of a recording that is refused; those before it stay. Where
+        several people have the name, an id takes its place.
 
-        Raises `ConsentRequired`, `TooLittleSpeech`, `SeveralSpeakers`, `AudioNotFound`, a kind of
-        `AudioError`, and what storage raises.
+        Raises `Conflict` for a name that several have, `ConsentRequired`, `TooLittleSpeech`,
+        `SeveralSpeakers`, `AudioNotFound`, a kind of `AudioError`, and what storage raises.
         """
         if not recordings:
             raise InvalidOption("An enrolment needs a recording of the person: name one.")
         for recording in recordings:
             _existing(recording)
         told = NewConsent(subject=name, text=consent) if isinstance(consent, str) else consent
-        speaker = self._person(name, told)
-        return tuple(
-            self._service.enrolment.enroll(self._caller, speaker.id, self._media(each))
-            for each in recordings
+        first, *rest = recordings
+        enrolled = self._enroll(name, first, told)
+        more = (
+            self._service.enrolment.enroll(self._caller, enrolled.speaker.id, self._media(each))
+            for each in rest
         )
+        return (enrolled, *more)
 
     def search(
         self, recording: str | PathLike[str], *, false_accept_rate: float = 0.01, k: int = 5
@@ -131,8 +138,15 @@ class LocalGallery:
             cursor = page.cursor
 
     def speaker(self, name: str) -> Speaker:
-        """The person of that name. Raises `NotFound`."""
-        return self._service.speakers.by_key(self._caller, self._id, name)
+        """The person of that name, or of that id.
+
+        Raises `NotFound`, and `Conflict` when several have the name.
+        """
+        speakers = self._service.speakers
+        try:
+            return speakers.by_name(self._caller, self._id, name)
+        except NotFound:
+            return speakers.get(self._caller, name, gallery_id=self._id)
 
     def erase(self, name: str) -> Receipt:
         """Erase a person for good; the signed receipt tells what was. Raises `NotFound`."""
@@ -161,16 +175,17 @@ class LocalGallery:
     ) -> None:
         self.close()
 
-    def _person(self, name: str, consent: NewConsent | None) -> Speaker:
+    def _enroll(
+        self, name: str, recording: str | PathLike[str], consent: NewConsent | None
+    ) -> Enrolled:
+        """Add a recording to the person of that name, or the person with it."""
+        enrolment = self._service.enrolment
         try:
-            speaker = self.speaker(name)
+            known = self.speaker(name)
         except NotFound:
-            return self._service.speakers.create(
-                self._caller, self._id, name=name, key=name, consent=consent
-            )
-        if consent is not None:
-            self._service.speakers.add_consent(self._caller, speaker.id, consent)
-        return speaker
+            new = NewSpeaker(gallery_id=self._id, name=name)
+            return enrolment.enroll_new(self._caller, new, self._media(recording), consent=consent)
+        return enrolment.enroll(self._caller, known.id, self._media(recording), consent=consent)
 
     @contextmanager
     def _heard(self, recording: str | PathLike[str]) -> Iterator[Media]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from earmark.errors import NotFound
+from earmark.errors import Conflict, NotFound
 from earmark.service._audit import actor_of
 from earmark.service._consents import SpeakerConsents, touch_speaker
 from earmark.service._export import SpeakerExport
@@ -17,7 +17,7 @@ from earmark.service._new_speaker import SpeakerMaking, checked_expiry, hold_gal
 from earmark.service._paging import page_of, read_cursor
 from earmark.service._people import NewConsent, NewSpeaker, Receipt, Speaker
 from earmark.service._people_rows import speaker_of
-from earmark.service._speaker_part import found_speaker, keyed_speaker
+from earmark.service._speaker_part import found_speaker, keyed_speaker, no_speaker
 from earmark.service._speaker_voiceprints import SpeakerVoiceprints
 from earmark.service._text import checked_details, checked_name
 from earmark.storage import galleries as gallery_rows
@@ -92,6 +92,23 @@ class SpeakerRecords(SpeakerMaking):
         caller.require(Scope.GALLERIES)
         with self._store.database.read() as connection:
             return keyed_speaker(connection, caller, gallery_id, key)
+
+    def by_name(self, caller: Caller, gallery_id: str, name: str) -> Speaker:
+        """The gallery's one speaker of this name; who is merged into another counts as that one.
+
+        Raises `NotFound`, and `Conflict` when several have the name.
+        """
+        caller.require(Scope.GALLERIES)
+        with self._store.database.read() as connection:
+            found = rows.named(connection, gallery_id, name, now=time.time(), limit=2)
+        if not found or found[0]["tenant_id"] != caller.tenant_id:
+            raise no_speaker(name)
+        if len(found) > 1 and found[1]["merged_into"] is None:
+            raise Conflict(
+                f"Several people in this gallery are called {name!r}: tell who is meant by the id,"
+                " or rename or merge them."
+            )
+        return speaker_of(found[0])
 
     def list(
         self,

@@ -22,6 +22,7 @@ __all__ = [
     "listing",
     "many",
     "matched",
+    "named",
     "of_gallery",
     "renew",
     "update",
@@ -80,6 +81,16 @@ def by_key(connection: sa.Connection, gallery_id: str, key: str) -> Row | None:
     """The gallery's speaker with this name in the dialect."""
     query = sa.select(speakers).filter_by(gallery_id=gallery_id, key=key)
     return connection.execute(query).mappings().one_or_none()
+
+
+def named(
+    connection: sa.Connection, gallery_id: str, name: str, *, now: float, limit: int
+) -> Sequence[Row]:
+    """A gallery's speakers of this name that have not expired; those not merged come first."""
+    query = sa.select(speakers).filter_by(gallery_id=gallery_id, name=name)
+    query = query.where(speakers.c.expires_at > now)
+    query = query.order_by(speakers.c.merged_into.is_not(None), speakers.c.id).limit(limit)
+    return connection.execute(query).mappings().all()
 
 
 def of_gallery(connection: sa.Connection, gallery_id: str, limit: int) -> Sequence[str]:
