@@ -165,6 +165,14 @@ def test_somebody_new_is_added_with_their_recording_or_not_at_all(
     assert enrolled.sample is not None
     assert enrolled.sample.duration_s == pytest.approx(10.0, abs=0.1)
     assert service.speakers.sample_audio(caller, enrolled.sample.id) == sound
+    exported = service.speakers.export(
+        caller, enrolled.speaker.id, audio=lambda *ids: " ".join(ids)
+    )
+    (sample,) = exported["samples"]
+    assert (sample["kept"], sample["audio"]) == (
+        True,
+        f"{enrolled.speaker.id} {enrolled.sample.id}",
+    )
     assert _paths(service, "media") == before[0]
 
 

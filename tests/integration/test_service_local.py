@@ -10,7 +10,7 @@ import pytest
 from earmark.errors import Conflict, NotFound
 from earmark.service import Caller, LocalGallery, Scope, Service
 from earmark.settings import Settings
-from earmark.storage import speakers
+from earmark.storage import samples, speakers
 
 
 def test_people_are_found_by_the_name_that_they_have_now(tmp_path: Path) -> None:
@@ -52,6 +52,46 @@ def test_who_has_expired_is_erased_when_a_gallery_is_opened(tmp_path: Path) -> N
     assert service.receipts.list(caller, speaker_id=ada.id).total == 1
     assert list(service.store.blobs.list("media")) == []
     service.close()
+
+
+def test_kept_audio_is_exported_into_a_folder(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    with LocalGallery("team", settings=settings) as gallery:
+        service, caller, place = _server(settings)
+        ada = service.speakers.create(caller, place, name="Ada")
+        for sample_id, blob in (("kept", "samples/kept"), ("gone", "samples/gone"), ("not", None)):
+            _add_sample(service, caller, ada.id, sample_id, blob)
+        sealed = service.store.vault.seal(ada.id, b"RIFF", purpose="sample")
+        service.store.blobs.put("samples/kept", sealed)
+        assert {each["audio"] for each in gallery.export("Ada")["samples"]} == {None}
+        exported = gallery.export("Ada", audio=tmp_path / "audio")
+        named = {each["id"]: each["audio"] for each in exported["samples"]}
+        assert named == {"kept": "kept", "gone": None, "not": None}
+        (file,) = (tmp_path / "audio").iterdir()
+        assert file.read_bytes() == b"RIFF"
+        assert file.stat().st_mode & 0o777 == 0o600
+        service.close()
+
+
+def _add_sample(
+    service: Service, caller: Caller, speaker_id: str, sample_id: str, blob: str | None
+) -> None:
+    values = {
+        "id": sample_id,
+        "tenant_id": caller.tenant_id,
+        "speaker_id": speaker_id,
+        "name": "ada.wav",
+        "sha256": "0" * 64,
+        "duration_s": 1.0,
+        "net_speech_s": 1.0,
+        "quality": "good",
+        "blob": blob,
+        "size": None,
+        "options": {},
+        "created_at": 0.0,
+    }
+    with service.store.database.write() as connection:
+        samples.insert(connection, values)
 
 
 def _server(settings: Settings) -> tuple[Service, Caller, str]:

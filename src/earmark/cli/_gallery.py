@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,9 @@ app = typer.Typer(
     " stopped.",
 )
 
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="Who.", show_default=False)]
+_Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Who: the name or the id.", show_default=False)
+]
 _Gallery = Annotated[str, typer.Option("--gallery", "-g", metavar="G", help="The gallery.")]
 
 
@@ -43,12 +46,21 @@ def list_people(
 
 
 @app.command()
-def export(name: _Name, gallery: _Gallery = "default") -> None:
+def export(
+    name: _Name,
+    gallery: _Gallery = "default",
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write the enrolment audio that is kept there.", show_default=False
+        ),
+    ] = None,
+) -> None:
     """Write all that is held of somebody, as JSON; their voiceprints are in it."""
     from earmark.service import LocalGallery
 
     with LocalGallery(gallery, create=False) as opened:
-        typer.echo(json.dumps(opened.export(name), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(opened.export(name, audio=audio), indent=2, ensure_ascii=False))
 
 
 @app.command()

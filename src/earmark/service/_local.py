@@ -11,13 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from earmark.errors import AudioNotFound, InvalidOption, NotFound
+from earmark.errors import AudioNotFound, Gone, InvalidOption, NotFound
 from earmark.service._identification import Identification, identify_speakers
 from earmark.service._model import Caller, IdentifyOptions, JobOptions, Media, Scope
 from earmark.service._people import Enrolled, Named, NewConsent, NewSpeaker, Receipt, Speaker
 from earmark.service._reembedding import Reembedded
 from earmark.service._service import Service
 from earmark.settings import Settings, get_settings
+from earmark.storage import disk_errors, private_file
 
 __all__ = ["LocalGallery"]
 
@@ -152,9 +153,29 @@ class LocalGallery:
         """Erase a person for good; the signed receipt tells what was. Raises `NotFound`."""
         return self._service.speakers.erase(self._caller, self.speaker(name).id)
 
-    def export(self, name: str) -> dict[str, Any]:
-        """All that is held of a person, as JSON, voiceprints included. Raises `NotFound`."""
-        return self._service.speakers.export(self._caller, self.speaker(name).id)
+    def export(self, name: str, *, audio: str | PathLike[str] | None = None) -> dict[str, Any]:
+        """All that is held of a person, as JSON, voiceprints included. Raises as `speaker`.
+
+        With ``audio``, a folder, the enrolment audio that is kept is written there, as files which
+        the samples name.
+        """
+        folder = None if audio is None else Path(audio)
+
+        def write(_: str, sample_id: str) -> str | None:
+            try:
+                data = self._service.speakers.sample_audio(self._caller, sample_id)
+            except (Gone, NotFound):  # nobody can read it any more
+                return None
+            assert folder is not None
+            file = private_file(folder / sample_id)
+            with disk_errors(f"The file {file}"):
+                file.write_bytes(data)
+            return sample_id
+
+        speaker_id, speakers = self.speaker(name).id, self._service.speakers
+        if folder is None:
+            return speakers.export(self._caller, speaker_id)
+        return speakers.export(self._caller, speaker_id, audio=write)
 
     def reembed(self) -> Reembedded:
         """Make voiceprints of an earlier model again, from enrolment audio that was kept."""

@@ -26,7 +26,7 @@ from earmark.storage import _webhooks as webhooks
 from earmark.storage._backup import back_up
 from earmark.storage._blobs import BlobInfo, Blobs, BlobWriter
 from earmark.storage._database import Database
-from earmark.storage._folder import make_secret, private_file
+from earmark.storage._folder import disk_errors, make_secret, private_file
 from earmark.storage._insert import insert_new
 from earmark.storage._layout import KEY_FILE
 from earmark.storage._master_key import generate_master_key
@@ -47,6 +47,7 @@ __all__ = [
     "calls",
     "consents",
     "deliveries",
+    "disk_errors",
     "executors",
     "galleries",
     "generate_master_key",

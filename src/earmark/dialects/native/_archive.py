@@ -116,9 +116,16 @@ def _appearance(each: Appearance) -> AppearanceDocument:
     summary="Export a speaker",
 )
 def export_speaker(speaker_id: Id, caller: GalleriesCaller, service: TheService) -> JSONResponse:
-    """All that is held of one person, as they may ask for it: also their voiceprints, as base64."""
+    """All that is held of one person, as they may ask for it: also their voiceprints, as base64.
+
+    Of samples whose audio is kept, `audio` is the path of this API where it can be fetched.
+    """
     return JSONResponse(
-        service.speakers.export(caller, speaker_id),
+        service.speakers.export(
+            caller,
+            speaker_id,
+            audio=lambda owner, sample: f"/api/v1/speakers/{owner}/samples/{sample}/audio",
+        ),
         headers={
             "Cache-Control": "no-store",
             "Content-Disposition": f'attachment; filename="{speaker_id}.json"',
