@@ -20,7 +20,7 @@ from earmark.errors import Gone
 from earmark.service import Caller, NewConsent, Scope, Service, Speaker
 from earmark.settings import Settings
 from earmark.storage import generate_master_key
-from voices import a_voice
+from voices import a_voice, voices_of
 
 AGREED = NewConsent(subject="the person", text="You may recognise me by my voice.")
 
@@ -88,7 +88,7 @@ def test_a_master_key_is_rotated_beside_a_server(tmp_path: Path) -> None:
         rotated = earmark(data, "keyring", "rotate", EARMARK_MASTER_KEY=f"{new},{old}")
         assert rotated.stdout.startswith("1 data keys were under another master key")
         assert new not in rotated.stdout
-        assert service.speakers.open_voiceprints(caller, speaker.id) == (a_voice(1),)
+        assert voices_of(service, caller, speaker.id) == (a_voice(1),)
     assert list(status(data, EARMARK_MASTER_KEY=new)["masters"].values()) == [1]
     refused = earmark(data, "keyring", "status", exit_code=1, EARMARK_MASTER_KEY=old)
     assert "another master key" in refused.stderr
@@ -127,9 +127,9 @@ def test_a_backup_opens_beside_the_keyring_only_and_not_for_the_erased(tmp_path:
     shutil.rmtree(data)
     shutil.copytree(copy, data)  # the keyring is today's
     with opened(data) as service:
-        assert service.speakers.open_voiceprints(kept[0], kept[1].id) == (a_voice(2),)
+        assert voices_of(service, kept[0], kept[1].id) == (a_voice(2),)
         with pytest.raises(Gone):
-            service.speakers.open_voiceprints(erased[0], erased[1].id)
+            voices_of(service, erased[0], erased[1].id)
     # What the documentation warns of: a copy of the keyring, kept, brings the voiceprint back.
     with opened(tmp_path / "both", keyring_url=keys.as_uri()) as service:
-        assert service.speakers.open_voiceprints(erased[0], erased[1].id) == (a_voice(1),)
+        assert voices_of(service, erased[0], erased[1].id) == (a_voice(1),)

@@ -21,7 +21,7 @@ from earmark.settings import Settings
 from earmark.storage import Database, voiceprints
 from earmark.voiceprints import DEFAULT_MODEL, Voiceprint
 from stores import store_on
-from voices import a_voice
+from voices import a_voice, voices_of
 
 _AGREED = NewConsent(subject="Ada Byron", text="You may recognise me by my voice.")
 
@@ -61,7 +61,9 @@ def test_a_voiceprint_is_kept_sealed_and_counts(
     assert enrolled.sample is None
     assert (enrolled.voiceprint.speaker_id, enrolled.voiceprint.model) == (ada.id, DEFAULT_MODEL)
     assert service.speakers.voiceprints(caller, ada.id)[0] == enrolled.voiceprint
-    assert service.speakers.open_voiceprints(caller, ada.id) == (first, second)
+    opened = service.speakers.open_voiceprints(caller, ada.id)
+    stored = service.speakers.voiceprints(caller, ada.id)
+    assert opened == ((stored[0], first), (stored[1], second))
     assert _counting(service, ada.gallery_id) == {ada.id: [first, second]}
     assert service.galleries.get(caller, ada.gallery_id).revision == 2
     with service.store.database.read() as connection:
@@ -73,7 +75,7 @@ def test_replacing_leaves_the_new_one_alone(service: Service, caller: Caller, ad
     for number in range(3):
         service.enrolment.enroll_voiceprint(caller, ada.id, a_voice(number))
     service.enrolment.enroll_voiceprint(caller, ada.id, a_voice(9), replace=True)
-    assert service.speakers.open_voiceprints(caller, ada.id) == (a_voice(9),)
+    assert voices_of(service, caller, ada.id) == (a_voice(9),)
     (entry,) = service.audit.list(caller, action="speaker.enrol", limit=1).items
     assert entry.details["replaced"] == 3
 
@@ -146,7 +148,7 @@ def test_another_tenant_enrols_nobody_here(service: Service, caller: Caller, ada
     held = service.enrolment.enroll_voiceprint(caller, ada.id, a_voice(1)).voiceprint
     attempts = (
         lambda: service.enrolment.enroll_voiceprint(stranger, ada.id, a_voice(2), consent=_AGREED),
-        lambda: service.speakers.open_voiceprints(stranger, ada.id),
+        lambda: voices_of(service, stranger, ada.id),
         lambda: service.speakers.delete_voiceprint(stranger, held.id),
     )
     for attempt in attempts:
@@ -186,6 +188,6 @@ def test_rivals_enrol_the_same_new_speaker(service: Service, caller: Caller) -> 
         thread.join()
     assert failures == []
     (speaker,) = service.speakers.list(caller, gallery.id).items
-    held = service.speakers.open_voiceprints(caller, speaker.id)
+    held = voices_of(service, caller, speaker.id)
     assert set(held) == {a_voice(number) for number in range(6)}
     assert service.audit.verify(caller).broken is None

@@ -26,7 +26,7 @@ from earmark.settings import Settings
 from earmark.storage import samples, voiceprints
 from earmark.voiceprints import DEFAULT_MODEL
 from people import RATE, People, wav_of
-from voices import a_voice
+from voices import a_voice, voices_of
 
 _AGREED = NewConsent(subject="June", text="Yes.")
 
@@ -84,7 +84,7 @@ def test_the_voice_of_a_recording_is_learned(
     assert enrolled.sample.duration_s == pytest.approx(12.0, abs=0.1)
     assert 4 < enrolled.sample.net_speech_s <= 12
     assert enrolled.sample.quality == enrolled.voiceprint.quality
-    (print_of_june,) = service.speakers.open_voiceprints(caller, june.id)
+    (print_of_june,) = voices_of(service, caller, june.id)
 
     assert _paths(service, "media") == before  # the plain recording is gone
     with pytest.raises(NotFound):
@@ -102,13 +102,13 @@ def test_the_voice_of_a_recording_is_learned(
     again = _media(service, caller, people.wav("june", 12.0, part=1), owned=False)
     service.enrolment.enroll(caller, other.id, carlo)
     service.enrolment.enroll(caller, june.id, again)
-    (print_of_carlo,) = service.speakers.open_voiceprints(caller, other.id)
-    (_, second) = service.speakers.open_voiceprints(caller, june.id)
+    (print_of_carlo,) = voices_of(service, caller, other.id)
+    (_, second) = voices_of(service, caller, june.id)
     assert print_of_june.cosine(second) > 0.5 > print_of_june.cosine(print_of_carlo)
     assert service.media.get(caller, carlo.id) == carlo
 
     service.speakers.delete_sample(caller, enrolled.sample.id, speaker_id=june.id)
-    assert service.speakers.open_voiceprints(caller, june.id) == (second,)
+    assert voices_of(service, caller, june.id) == (second,)
     assert row["blob"] not in _paths(service, "samples")
     with pytest.raises(NotFound):
         service.speakers.sample_audio(caller, enrolled.sample.id)
@@ -189,7 +189,7 @@ def test_of_several_people_the_loudest_and_of_a_recording_a_part(
     assert part.sample is not None
     assert part.sample.duration_s == pytest.approx(11.5, abs=0.1)
     assert loudest.voiceprint.net_speech_s > 5
-    first, second = service.speakers.open_voiceprints(caller, june.id)
+    first, second = voices_of(service, caller, june.id)
     assert first.cosine(second) > 0.7
 
 
@@ -220,7 +220,7 @@ def test_voiceprints_of_another_model_are_made_again_from_what_is_kept(
     enrolled = service.enrolment.enroll(
         caller, june.id, _media(service, caller, people.wav("june", 12.0)), start=1.0
     )
-    (wanted,) = service.speakers.open_voiceprints(caller, june.id)
+    (wanted,) = voices_of(service, caller, june.id)
     eve = service.speakers.create(caller, june.gallery_id, name="Eve", consent=_AGREED)
     sent = service.enrolment.enroll_voiceprint(caller, eve.id, a_voice(1))
     assert service.enrolment.reembed(caller).speakers == 0
@@ -236,7 +236,7 @@ def test_voiceprints_of_another_model_are_made_again_from_what_is_kept(
     assert (found.speakers, found.voiceprints) == (1, 1)
     assert (found.without_audio, found.failed) == ((eve.id,), ())
     assert progress == [(1, 2), (2, 2)]
-    assert service.speakers.open_voiceprints(caller, june.id) == (wanted,)
+    assert voices_of(service, caller, june.id) == (wanted,)
     assert _counting(service, june) == [june.id]
     assert _paths(service, "media") == before[0]
     assert service.galleries.get(caller, june.gallery_id).revision == before[1] + 1

@@ -24,7 +24,7 @@ from earmark.storage import Database, samples, speakers, sweep_orphans, voicepri
 from earmark.storage._schema import metadata
 from earmark.voiceprints import DEFAULT_MODEL
 from stores import store_on
-from voices import a_voice
+from voices import a_voice, voices_of
 
 _AGREED = NewConsent(subject="Ada Byron", text="Know me by my voice.", purpose="the door")
 
@@ -103,7 +103,7 @@ def test_what_is_kept_of_a_person_goes_and_a_signed_receipt_comes(
     for trace in ("Ada Byron", "ada-1", "ada-byron", _AGREED.text):
         assert trace not in text
     assert service.galleries.get(caller, gallery.id).revision > revision
-    assert service.speakers.open_voiceprints(caller, other.id) == (a_voice(2),)
+    assert voices_of(service, caller, other.id) == (a_voice(2),)
 
     document = json.loads(receipt.document)
     (entry,) = service.audit.list(caller, action="speaker.erase").items
@@ -346,9 +346,9 @@ def test_an_old_copy_of_the_database_no_longer_yields_the_print(tmp_path: Path) 
 
     service = Service.open(settings)
     assert service.speakers.get(caller, ada.id).name == "Ada Byron"
-    assert service.speakers.open_voiceprints(caller, bob.id) == (a_voice(2),)
+    assert voices_of(service, caller, bob.id) == (a_voice(2),)
     with pytest.raises(Gone, match="data key was deleted"):
-        service.speakers.open_voiceprints(caller, ada.id)
+        voices_of(service, caller, ada.id)
     assert service.speakers.export(caller, ada.id)["voiceprints"][0]["voiceprint"] is None
     service.close()
 

@@ -18,7 +18,7 @@ from earmark.settings import Settings
 from earmark.storage import Database, samples, speakers, voiceprints
 from earmark.voiceprints import DEFAULT_MODEL
 from stores import store_on
-from voices import a_voice
+from voices import a_voice, voices_of
 from waiting import until
 
 T = TypeVar("T")
@@ -128,8 +128,8 @@ def test_a_split_moves_voiceprints_and_a_merge_brings_them_back(
     assert (new.name, new.split_from, new.gallery_id) == ("Another", one.id, gallery.id)
     assert new.expires_at == one.expires_at
     assert service.speakers.split(caller, one.id, ids, name="x", idempotency=promise) == new
-    assert service.speakers.open_voiceprints(caller, one.id) == (a_voice(1),)
-    assert service.speakers.open_voiceprints(caller, new.id) == (a_voice(2), a_voice(3))
+    assert voices_of(service, caller, one.id) == (a_voice(1),)
+    assert voices_of(service, caller, new.id) == (a_voice(2), a_voice(3))
     assert _counting(service, gallery) == {one.id: 1, new.id: 2}
     (consent,) = service.speakers.consents(caller, new.id)
     assert (consent.subject, consent.text) == (_AGREED.subject, _AGREED.text)
@@ -144,7 +144,7 @@ def test_what_is_split_off_outlives_the_other(
     held = service.speakers.voiceprints(caller, one.id)
     new = service.speakers.split(caller, one.id, [held[0].id], name="Another")
     service.speakers.erase(caller, one.id)
-    assert service.speakers.open_voiceprints(caller, new.id) == (a_voice(1),)
+    assert voices_of(service, caller, new.id) == (a_voice(1),)
 
 
 def test_a_sample_goes_with_its_voiceprint(
@@ -222,7 +222,7 @@ def test_rivals_split_once_and_leave_no_data_keys(
         thread.join()
     assert len(outcomes) == 4
     (new,) = filter(None, outcomes)
-    assert service.speakers.open_voiceprints(caller, new) == (a_voice(1),)
+    assert voices_of(service, caller, new) == (a_voice(1),)
     assert service.store.vault.status().data_keys == 2
 
 

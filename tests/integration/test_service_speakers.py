@@ -35,7 +35,7 @@ from earmark.settings import Settings
 from earmark.storage import Database, speakers, voiceprints
 from earmark.voiceprints import DEFAULT_MODEL, Voiceprint
 from stores import store_on
-from voices import a_voice
+from voices import a_voice, voices_of
 
 _DAY = 86400.0
 _AGREED = NewConsent(subject="Ada Byron", text="You may recognise me by my voice.")
@@ -189,7 +189,7 @@ def test_consent_that_is_withdrawn_ends_the_matching_and_keeps_the_rest(
     assert service.galleries.get(caller, gallery.id).revision == before + 1
     (first,) = service.speakers.consents(caller, ada.id)
     assert first.withdrawn_at == withdrawn.withdrawn_at
-    assert service.speakers.open_voiceprints(caller, ada.id) == (a_voice(1),)
+    assert voices_of(service, caller, ada.id) == (a_voice(1),)
     promise = Idempotency(key="k", fingerprint="f" * 64)
     second = service.speakers.add_consent(caller, ada.id, _AGREED, idempotency=promise)
     assert service.speakers.add_consent(caller, ada.id, _AGREED, idempotency=promise) == second

@@ -103,9 +103,9 @@ class Enrolling(SpeakerMaking):
             known = done_before(connection, caller.tenant_id, terms.idempotency)
             if known is not None:
                 return _enrolled(connection, caller, known)
-            check_consent(connection, self._store.settings, speaker, terms.consent)
             if not isinstance(who, str):
                 self._check_new(connection, caller, who)
+            check_consent(connection, self._store.settings, speaker, terms.consent)
         return None
 
     def _listen(self, media: Media, options: Mapping[str, Any], limit_s: float) -> Heard:

@@ -66,8 +66,10 @@ class SpeakerVoiceprints(SpeakerPart):
             for row in found
         }
 
-    def open_voiceprints(self, caller: Caller, speaker_id: str) -> tuple[Voiceprint, ...]:
-        """The same with their vectors, in the same order; it is noted as an export.
+    def open_voiceprints(
+        self, caller: Caller, speaker_id: str
+    ) -> tuple[tuple[StoredVoiceprint, Voiceprint], ...]:
+        """Each with its vector; it is noted as an export.
 
         Raises `NotFound`, and `Gone` when the data key is no more.
         """
@@ -77,7 +79,7 @@ class SpeakerVoiceprints(SpeakerPart):
             found = rows.of_speakers(connection, [speaker_id])
             ids = [row["id"] for row in found]
             self._note(connection, caller, "speaker.export", speaker_id, voiceprints=ids)
-        return opened(self._store, found)
+        return tuple(zip(map(voiceprint_of, found), opened(self._store, found), strict=True))
 
     def samples(self, caller: Caller, speaker_id: str) -> tuple[Sample, ...]:
         """The recordings that a speaker was enrolled from, oldest first. Raises `NotFound`."""

@@ -23,7 +23,6 @@ from earmark.dialects.native._people import (
 )
 from earmark.dialects.native._problems import problems
 from earmark.dialects.native._requests import PartForm, Written, example
-from earmark.errors import Conflict
 from earmark.service import Caller, Enrolled, Idempotency, Media, Service
 from earmark.voiceprints import Voiceprint
 
@@ -165,9 +164,7 @@ def delete_sample(
     service.speakers.delete_sample(caller, sample_id, speaker_id=speaker_id)
 
 
-@router.get(
-    "/voiceprints", responses=problems(404, 409, 410), summary="List a person's voiceprints"
-)
+@router.get("/voiceprints", responses=problems(404, 410), summary="List a person's voiceprints")
 def list_voiceprints(
     speaker_id: Id,
     caller: GalleriesCaller,
@@ -177,16 +174,14 @@ def list_voiceprints(
     ] = False,
 ) -> VoiceprintsDocument:
     """What is known of each; the voiceprints themselves only where they are asked for."""
-    stored = service.speakers.voiceprints(caller, speaker_id)
     if not portable:
+        stored = service.speakers.voiceprints(caller, speaker_id)
         return VoiceprintsDocument(items=[VoiceprintDocument.of(each) for each in stored])
     opened = service.speakers.open_voiceprints(caller, speaker_id)
-    if len(opened) != len(stored):
-        raise Conflict("The voiceprints have changed in this moment: ask again.")
     return VoiceprintsDocument(
         items=[
             VoiceprintDocument.of(each).model_copy(update={"voiceprint": voiceprint.to_base64()})
-            for each, voiceprint in zip(stored, opened, strict=True)
+            for each, voiceprint in opened
         ]
     )
 
