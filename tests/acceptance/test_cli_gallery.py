@@ -88,6 +88,7 @@ def test_who_is_enrolled_is_listed_exported_and_erased(run: Run, enrolled: str) 
     assert (renewed.returncode, renewed.stdout[:14]) == (0, "0 voiceprints ")
     receipt = json.loads(run("gallery", "erase", "Carlo", "-g", "team").stdout)
     assert receipt["signature"]
+    assert json.loads(receipt["document"])["schema"] == "earmark.erasure/1"
     assert run("gallery", "list", "-g", "team").stdout.startswith("June")
     again = run("gallery", "erase", "Carlo", "-g", "team")
     assert again.returncode == 1
@@ -109,6 +110,7 @@ def test_what_cannot_be_enrolled_is_refused_with_the_reason(
 ) -> None:
     refused = run("enroll", "X", recording, "-g", "bad", "--consent", "x")
     assert refused.returncode == 1
+    assert refused.stderr.startswith(f"{recording}:\nError: ")
     assert told in refused.stderr
 
 
@@ -129,7 +131,7 @@ def test_verify_tells_one_person_from_two(run: Run) -> None:
     assert document["llr"] < 0
     refused = run("verify", "june.wav", "silence.wav")
     assert refused.returncode == 1
-    assert refused.stderr.startswith("Error: ")
+    assert refused.stderr.startswith("silence.wav:\nError: ")
 
 
 def test_the_gallery_in_python(folder: Path, models_dir: Path) -> None:

@@ -309,3 +309,12 @@ def test_a_damaged_keyring_is_told_of(tmp_path: Path) -> None:
 
 def _master(keys: str) -> dict[str, object]:
     return {"master_key": SecretStr(keys)}
+
+
+def test_a_keyring_that_was_deleted_meanwhile_is_told_of(tmp_path: Path) -> None:
+    with closing(opened(settings_of(tmp_path))) as keyring:
+        keyring.make("june", allowed)
+        (tmp_path / "data.keyring" / "keyring.db").unlink()
+        keyring._database.engine.dispose()  # as when another connection is opened
+        with pytest.raises(KeyringError, match="has lost its tables"):
+            keyring.keys(["june"])

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from earmark.cli._options import naming
+
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -50,9 +52,9 @@ def enroll(
 
     told = None if consent is None else NewConsent(subject=name, text=consent, purpose=purpose)
     with LocalGallery(gallery) as opened:
-        for recording, enrolled in zip(
-            recordings, opened.enroll(name, *recordings, consent=told), strict=True
-        ):
+        for number, recording in enumerate(recordings):
+            with naming(recording):
+                (enrolled,) = opened.enroll(name, recording, consent=None if number else told)
             voiceprint = enrolled.voiceprint
             typer.echo(
                 f"{recording.name}: {voiceprint.net_speech_s:.1f} s of speech,"

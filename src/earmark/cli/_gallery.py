@@ -38,7 +38,7 @@ def list_people(
         people = opened.speakers()
     if as_json:
         rows = [{**asdict(each), "details": dict(each.details)} for each in people]
-        typer.echo(json.dumps({"schema": "earmark.speakers/1", "items": rows}, indent=2))
+        typer.echo(json.dumps({"schema": "earmark.enrolled/1", "items": rows}, indent=2))
         return
     for each in people:
         withdrawn = ", consent withdrawn" if each.withdrawn_at is not None else ""
@@ -70,7 +70,8 @@ def erase(name: _Name, gallery: _Gallery = "default") -> None:
 
     with LocalGallery(gallery, create=False) as opened:
         receipt = opened.erase(name)
-    signed = {"document": json.loads(receipt.document), "signature": receipt.signature}
+    # The document stays the very text that was signed.
+    signed = {"document": receipt.document, "signature": receipt.signature}
     typer.echo(json.dumps({"id": receipt.id, **signed}, indent=2, ensure_ascii=False))
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 
-from earmark.errors import InvalidOption
+import typer
+
+from earmark.errors import InvalidOption, SpeechError
 
 __all__ = [
     "Channels",
@@ -13,6 +18,7 @@ __all__ = [
     "Format",
     "clock_text",
     "length_text",
+    "naming",
     "parse_channels",
     "parse_time",
 ]
@@ -41,6 +47,16 @@ class Damage(StrEnum):
 
     ERROR = "error"
     WARN = "warn"
+
+
+@contextmanager
+def naming(recording: Path) -> Iterator[None]:
+    """Say which of several recordings it is whose speech an error is about."""
+    try:
+        yield
+    except SpeechError:
+        typer.echo(f"{recording.name}:", err=True)
+        raise
 
 
 def parse_time(text: str) -> float:

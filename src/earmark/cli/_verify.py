@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from earmark.cli._options import naming
+
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -42,9 +44,10 @@ def verify(
 
     calibration = Calibration.of(get_settings())
     with Diarizer() as diarizer:
-        voices = [
-            one_voice(diarizer.diarize(each, voiceprints=True))[1] for each in (first, second)
-        ]
+        voices = []
+        for recording in (first, second):
+            with naming(recording):
+                voices.append(one_voice(diarizer.diarize(recording, voiceprints=True))[1])
     cosine = voices[0].cosine(voices[1])
     llr = float(calibration.compare(voices[:1], voices[1:])[0, 0])
     probability = float(calibration.probability(llr))

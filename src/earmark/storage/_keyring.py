@@ -267,6 +267,11 @@ class Keyring:
             yield
         except StorageUnavailable as error:
             raise KeyringError(f"The keyring in {self.place} cannot be used. {error}") from error
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
+            raise KeyringError(
+                f"The keyring in {self.place} has lost its tables: restore it from its backup, and"
+                " restart the server."
+            ) from error
 
 
 def _check_in(connection: sa.Connection) -> tuple[str, str]:
