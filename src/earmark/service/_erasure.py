@@ -60,6 +60,7 @@ class Erasure:
             if speaker_id not in {row["id"] for row in doomed}:
                 raise _unknown(speaker_id)
             receipt, blobs = self._remove(connection, speaker_id, doomed, actor, reason)
+        self._store.database.erased()
         self._store.blobs.delete(*blobs)
         _log.info("The speaker %s is erased (%s).", speaker_id, reason)
         return receipt

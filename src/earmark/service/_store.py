@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from earmark.errors import StorageUnavailable
 from earmark.service._secret import keyed_hash, read_secret
 from earmark.settings import Settings
 from earmark.storage import Blobs, Database, Vault, installation, migrate
@@ -52,5 +54,7 @@ class Store:
         )
 
     def close(self) -> None:
+        with suppress(StorageUnavailable):  # then the next one empties the log
+            self.database.flush()
         self.vault.close()
         self.database.close()

@@ -67,6 +67,7 @@ class Database:
         self.embedded = parsed.get_backend_name() == "sqlite"
         self.engine = _embedded(parsed, pragmas) if self.embedded else _server(parsed, setting)
         self._turn = threading.Lock()
+        self._unflushed = False
         self._writing = self.engine.execution_options(writes=True)
 
     @classmethod
@@ -101,16 +102,26 @@ class Database:
             if not sa.inspect(connection).has_table("jobs"):
                 raise StorageUnavailable("The database has no tables: restart the server.")
 
-    def flush(self) -> None:
-        """Take what was written into the database's own file, and empty SQLite's log of changes.
+    def erased(self) -> None:
+        """Note that something was deleted that is to be in no file: see `flush`."""
+        self._unflushed = self.embedded
 
-        Until then the log holds what was deleted. Does what it can while others read.
+    def flush(self) -> None:
+        """Empty SQLite's log of changes, which holds what was deleted, if anything was `erased`.
+
+        Waits for nobody, since writers would have to wait with it: what readers keep from being
+        done now is left to the next call.
         """
-        if self.embedded:
-            with translated(), self.engine.connect() as connection:
-                raw = connection.connection.driver_connection
-                if raw is not None:
-                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if not self._unflushed:
+            return
+        with translated(), self.engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            raw.execute("PRAGMA busy_timeout = 0")
+            try:
+                busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                raw.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
+        self._unflushed = bool(busy)
 
     def close(self) -> None:
         self.engine.dispose()
