@@ -246,7 +246,9 @@ def test_what_counts_for_a_speaker_decides(
     assert found_in(service.search.where(caller, ada.id)) == []
     service.speakers.merge(caller, old.id, ada.id)
     for speaker in (ada, old):
-        assert found_in(service.search.where(caller, speaker.id)) == [(first, ["SPEAKER_00"])]
+        # Two made-up voices as one person are half as near to either.
+        found = service.search.where(caller, speaker.id, false_accept_rate=0.1)
+        assert found_in(found) == [(first, ["SPEAKER_00"])]
     silent = service.speakers.create(caller, staff.id, name="Silent", consent=AGREED)
     with pytest.raises(Conflict, match="no voiceprint"):
         service.search.where(caller, silent.id)

@@ -25,6 +25,7 @@ from earmark.storage._schema import metadata
 from earmark.voiceprints import DEFAULT_MODEL
 from stores import store_on
 from voices import a_voice, voices_of
+from waiting import until
 
 _AGREED = NewConsent(subject="Ada Byron", text="Know me by my voice.", purpose="the door")
 
@@ -181,13 +182,18 @@ def test_a_log_that_grows_is_no_false_alarm(
 
     writer = threading.Thread(target=write)
     writer.start()
+    found = [service.audit.verify(caller)]
+
+    def has_grown() -> bool:
+        found.append(service.audit.verify(caller))
+        return len(found) >= 10 and found[0].entries < found[-1].entries
+
     try:
-        found = [service.audit.verify(caller) for _ in range(10)]
+        until(has_grown, what="the log to grow")
     finally:
         over.set()
         writer.join()
-    assert [each.reason for each in found] == [None] * 10
-    assert found[0].entries < found[-1].entries
+    assert {each.reason for each in found} == {None}
 
 
 def test_a_log_without_its_last_entries_is_found_out_by_a_receipt(
