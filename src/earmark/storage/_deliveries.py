@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from earmark.storage._paging import newest_first
+from earmark.storage._paging import count_rows, newest_first
 from earmark.storage._schema import attempts, deliveries, jobs, tenants, webhooks
 
 __all__ = [
@@ -87,8 +87,7 @@ def listing(
 
 
 def count(connection: sa.Connection, same: Mapping[str, object]) -> int:
-    query = sa.select(sa.func.count()).select_from(deliveries).filter_by(**same)
-    return connection.scalar(query) or 0
+    return count_rows(connection, deliveries, same)
 
 
 def update(

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from earmark.storage._insert import insert_new
-from earmark.storage._paging import newest_first
+from earmark.storage._paging import count_rows, newest_first
 from earmark.storage._schema import galleries, gallery_changes
 
 __all__ = [
@@ -70,8 +70,7 @@ def listing(
 
 
 def count(connection: sa.Connection, same: Mapping[str, object]) -> int:
-    query = sa.select(sa.func.count()).select_from(galleries).filter_by(**same)
-    return connection.scalar(query) or 0
+    return count_rows(connection, galleries, same)
 
 
 def update(connection: sa.Connection, gallery_id: str, values: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-__all__ = ["newest_first"]
+__all__ = ["count_rows", "newest_first"]
 
 
 def newest_first(
@@ -22,3 +22,9 @@ def newest_first(
         query = query.where(sa.tuple_(table.c.created_at, table.c.id) < sa.tuple_(*before))
     query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
     return connection.execute(query).mappings().all()
+
+
+def count_rows(connection: sa.Connection, table: sa.Table, same: Mapping[str, object]) -> int:
+    """How many rows have these values in their columns ``same``."""
+    query = sa.select(sa.func.count()).select_from(table).filter_by(**same)
+    return connection.scalar(query) or 0

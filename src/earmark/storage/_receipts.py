@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from earmark.storage._paging import newest_first
+from earmark.storage._paging import count_rows, newest_first
 from earmark.storage._schema import receipts
 
 __all__ = ["count", "fetch", "insert", "listing"]
@@ -37,5 +37,4 @@ def listing(
 
 
 def count(connection: sa.Connection, same: Mapping[str, object]) -> int:
-    query = sa.select(sa.func.count()).select_from(receipts).filter_by(**same)
-    return connection.scalar(query) or 0
+    return count_rows(connection, receipts, same)

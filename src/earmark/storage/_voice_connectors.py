@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from earmark.storage._paging import newest_first
+from earmark.storage._paging import count_rows, newest_first
 from earmark.storage._schema import calls, voice_connectors
 
 __all__ = ["count", "delete", "fetch", "in_use", "insert", "listing", "update"]
@@ -37,8 +37,7 @@ def listing(
 
 
 def count(connection: sa.Connection, same: Mapping[str, object]) -> int:
-    query = sa.select(sa.func.count()).select_from(voice_connectors).filter_by(**same)
-    return connection.scalar(query) or 0
+    return count_rows(connection, voice_connectors, same)
 
 
 def update(connection: sa.Connection, connector_id: str, values: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from earmark.storage._insert import insert_new
-from earmark.storage._paging import newest_first
+from earmark.storage._paging import count_rows, newest_first
 from earmark.storage._schema import jobs, webhooks
 
 __all__ = ["count", "delete", "ensure", "fetch", "listing", "update"]
@@ -51,8 +51,7 @@ def listing(
 
 def count(connection: sa.Connection, tenant_id: str) -> int:
     """How many webhooks a tenant has."""
-    query = sa.select(sa.func.count()).select_from(webhooks).filter_by(tenant_id=tenant_id)
-    return connection.scalar(query) or 0
+    return count_rows(connection, webhooks, {"tenant_id": tenant_id})
 
 
 def update(connection: sa.Connection, webhook_id: str, values: Mapping[str, Any]) -> None:

@@ -8,12 +8,11 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 from starlette.requests import Request
 
-from earmark.dialects._http import idempotency_of
 from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
 from earmark.dialects.native._bodies import Body, answer, described, received
 from earmark.dialects.native._consents import ConsentRequest
 from earmark.dialects.native._galleries import Details, Label
-from earmark.dialects.native._idempotency import mark_replayed
+from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._matching import Voice
 from earmark.dialects.native._people import EnrolmentDocument
 from earmark.dialects.native._problems import problems
@@ -75,12 +74,7 @@ async def enrol_new(
     async with received(
         request, service, caller, EnrolmentForm, EnrolmentRequest, at_once=True
     ) as body:
-        promise = idempotency_of(
-            request,
-            f"POST {request.url.path}",
-            body.fingerprint,
-            on_replay=lambda: mark_replayed(response),
-        )
+        promise = promise_of(request, response, fingerprint=body.fingerprint)
         return EnrolmentDocument.of(
             await answer(caller, body, _enrol, service, caller, gallery_id, body, promise)
         )

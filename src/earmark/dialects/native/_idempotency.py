@@ -15,17 +15,22 @@ __all__ = ["mark_replayed", "promise_of"]
 
 
 def promise_of(
-    request: Request, response: Response, asked: BaseModel | None = None
+    request: Request,
+    response: Response,
+    asked: BaseModel | None = None,
+    *,
+    fingerprint: str | None = None,
 ) -> Idempotency | None:
     """What the client promises of a request with this body; ``response`` tells of a replay.
 
-    Raises `InvalidInput` for a key that cannot be one.
+    ``fingerprint`` is the SHA-256 (hex) of a body that was read by other means. Raises
+    `InvalidInput` for a key that cannot be one.
     """
     body = "" if asked is None else asked.model_dump_json()
     return idempotency_of(
         request,
         f"POST {request.url.path}",
-        hashlib.sha256(body.encode()).hexdigest(),
+        fingerprint or hashlib.sha256(body.encode()).hexdigest(),
         on_replay=lambda: mark_replayed(response),
     )
 

@@ -7,14 +7,12 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import from_json
 
-from earmark.dialects.native._documents import Document
 from earmark.service import Candidate
 
 __all__ = [
     "VOICEPRINT_CHARACTERS",
     "CandidateDocument",
     "Ids",
-    "MatchDocument",
     "MatchingForm",
     "PortableVoiceprint",
     "Voice",
@@ -89,17 +87,6 @@ class CandidateDocument(BaseModel):
     )
     llr: float = Field(description="Natural log-likelihood ratio; what the threshold is for.")
     cosine: float = Field(description="The raw score, -1..1.")
-
-
-class MatchDocument(Document):
-    """Whom a voice is taken for."""
-
-    match: CandidateDocument | None = Field(description="Null: unknown.")
-    alternatives: list[CandidateDocument] = Field(description="Best first, the match included.")
-    margin: float | None = Field(
-        description="By how much the best log-likelihood ratio is above the next one."
-    )
-    threshold: float = Field(description="The log-likelihood ratio that a match needed.")
 
 
 def candidate_document(candidate: Candidate) -> CandidateDocument:

@@ -8,11 +8,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 from starlette.requests import Request
 
-from earmark.dialects._http import idempotency_of
 from earmark.dialects.native._access import AdmittingRoute, GalleriesCaller, Id, TheService
 from earmark.dialects.native._bodies import Body, answer, described, received
 from earmark.dialects.native._consents import ConsentRequest
-from earmark.dialects.native._idempotency import mark_replayed
+from earmark.dialects.native._idempotency import promise_of
 from earmark.dialects.native._matching import Voice
 from earmark.dialects.native._people import (
     EnrolmentDocument,
@@ -77,12 +76,7 @@ async def enrol(
     speak in it. Several samples of one person make it surer that they are recognised.
     """
     async with received(request, service, caller, SampleForm, SampleRequest, at_once=True) as body:
-        promise = idempotency_of(
-            request,
-            f"POST {request.url.path}",
-            body.fingerprint,
-            on_replay=lambda: mark_replayed(response),
-        )
+        promise = promise_of(request, response, fingerprint=body.fingerprint)
         return EnrolmentDocument.of(
             await answer(caller, body, _learn, service, caller, speaker_id, body, promise)
         )
