@@ -7,7 +7,6 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from earmark.errors import InvalidInput, RateLimited, Unavailable
 from earmark.service import Idempotency
+from earmark.service import iso as iso
 from earmark.settings import Settings
 
 if TYPE_CHECKING:
@@ -124,11 +124,6 @@ def idempotency_of(
         )
     fingerprint = hashlib.sha256(f"{route}\n{body_fingerprint}".encode()).hexdigest()
     return Idempotency(key=key, fingerprint=fingerprint, on_replay=on_replay)
-
-
-def iso(t: float) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC, to the millisecond: ``2026-01-31T09:30:00.000Z``."""
-    return datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def limit_rate(

@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from earmark.service._tenants import UNCHANGED as UNCHANGED
     from earmark.service._tenants import Tenant as Tenant
     from earmark.service._tenants import Tenants as Tenants
+    from earmark.service._text import iso as iso
     from earmark.service._token import generate_token as generate_token
     from earmark.service._uploads import Upload as Upload
     from earmark.service._uploads import Uploads as Uploads
@@ -155,6 +156,7 @@ _HOMES = {
     "_tags": ("MAX_TAGS", "Tags"),
     "_task_enrolment": ("TaskEnrolment",),
     "_tenants": ("UNCHANGED", "Tenant", "Tenants"),
+    "_text": ("iso",),
     "_token": ("generate_token",),
     "_uploads": ("Upload", "Uploads"),
     "_voice_connectors": ("VoiceConnector", "VoiceConnectors"),

@@ -53,7 +53,7 @@ def checked_details(details: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def iso(at: float) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC, to the millisecond."""
+    """Seconds since 1970 as RFC 3339 in UTC, to the millisecond: ``2026-01-31T09:30:00.000Z``."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
