@@ -260,6 +260,37 @@ class Settings(BaseSettings):
     call_retention_s: float = Field(
         default=24 * 3600.0, gt=0, description="Seconds that the sound of a call is kept."
     )
+    live_sessions: int = Field(
+        default=100, ge=1, description="Most live sessions that the server has open at once."
+    )
+    live_sessions_per_tenant: int = Field(
+        default=100, ge=1, description="Most live sessions that one tenant may have open at once."
+    )
+    live_idle_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds without sound after which a live session is ended.",
+    )
+    live_unread_events: int = Field(
+        default=2000,
+        ge=10,
+        description="Events of a live session that may wait for its client to read them; with more,"
+        " the session is ended.",
+    )
+    live_backlog_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="Seconds of sound of a live session that may wait to be analysed; no more is"
+        " read from its client until there is room.",
+    )
+    live_resume_s: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds for which a live session whose connection was lost can be resumed.",
+    )
+    live_longest_s: float = Field(
+        default=24 * 3600.0, gt=0, description="Most seconds of sound of a live session."
+    )
     chime_task_retention_s: float = Field(
         default=7 * 86400.0, gt=0, description="Seconds that a Chime task is kept once over."
     )

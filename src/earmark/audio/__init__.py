@@ -6,6 +6,7 @@ from earmark.audio._audio import Audio
 from earmark.audio._isolated import open_isolated
 from earmark.audio._limits import DEMUXERS, SAMPLE_RATE
 from earmark.audio._options import Channels, OnDamage
+from earmark.audio._pcm import Encoding, PcmFormat
 from earmark.audio._reader import Source
 from earmark.audio._stream import AudioStream, open_audio, read_audio
 
@@ -15,7 +16,9 @@ __all__ = [
     "Audio",
     "AudioStream",
     "Channels",
+    "Encoding",
     "OnDamage",
+    "PcmFormat",
     "Source",
     "open_audio",
     "open_isolated",

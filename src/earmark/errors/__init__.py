@@ -31,7 +31,8 @@ dotted name for programs). The message is for people: what was wrong, the value,
     ├── Conflict                     conflict     resource.conflict
     │   ├── IdempotencyConflict      conflict     idempotency.conflict
     │   ├── JobNotFinished           conflict     job.not_finished
-    │   └── JobFinished              conflict     job.finished
+    │   ├── JobFinished              conflict     job.finished
+    │   └── SessionOver              conflict     live.over
     ├── Gone                         gone         resource.gone
     ├── ConsentRequired              forbidden    consent.required
     ├── MediaTooLarge                too-large    media.too_large
@@ -102,6 +103,7 @@ from earmark.errors._service import (
     MediaTooLarge,
     RateLimited,
     ServerUnreachable,
+    SessionOver,
     StorageUnavailable,
     Unauthenticated,
     WaitTimeout,
@@ -145,6 +147,7 @@ __all__ = [
     "PeerFailed",
     "RateLimited",
     "ServerUnreachable",
+    "SessionOver",
     "SeveralSpeakers",
     "SpeechError",
     "StorageUnavailable",

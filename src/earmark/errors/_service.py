@@ -21,6 +21,7 @@ __all__ = [
     "MediaTooLarge",
     "RateLimited",
     "ServerUnreachable",
+    "SessionOver",
     "StorageUnavailable",
     "Unauthenticated",
     "WaitTimeout",
@@ -58,6 +59,12 @@ class JobNotFinished(Conflict):
     """The result of a job that has none (yet)."""
 
     code = "job.not_finished"
+
+
+class SessionOver(Conflict):
+    """A live session that has ended, or whose token opens none."""
+
+    code = "live.over"
 
 
 class JobFinished(Conflict):

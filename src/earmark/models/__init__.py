@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from earmark.models._asking import Ask, Asking, answer_alone
     from earmark.models._catalogue import (
         Catalogue,
         Derived,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from earmark.models._store import ModelState, ModelStore, OnPull, PullProgress
 
 __all__ = [
+    "Ask",
+    "Asking",
     "Catalogue",
     "Derived",
     "Fetched",
@@ -41,6 +44,7 @@ __all__ = [
     "Provider",
     "PullProgress",
     "State",
+    "answer_alone",
     "catalogue",
     "load_session",
     "product",
@@ -48,6 +52,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "_asking": ("Ask", "Asking", "answer_alone"),
     "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue", "read_catalogue"),
     "_files": ("State",),
     "_product": ("product",),

@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Generic, TypeVar
 
 from earmark.errors import Forbidden, Kind
+from earmark.traits import TraitOptions
 
 __all__ = [
     "Caller",
@@ -64,6 +65,8 @@ class JobKind(StrEnum):
     VOICEPRINT = "voiceprint"
     COMPARE = "compare"
     SPEAKER_SEARCH = "speaker-search"
+    TRAITS = "traits"
+    GENDER = "gender"
 
 
 class JobState(StrEnum):
@@ -137,6 +140,9 @@ class JobOptions:
     confidence per frame in the result. ``voiceprints`` has the engine make voiceprints that can be
     compared with those of a gallery; ``searchable`` keeps them with the job. ``limit_s`` and
     ``limit_bytes`` are how long and large the recording may be, if less than the settings say.
+    ``sounds`` tells music and other sound apart, beside speech. ``traits`` are what is told over
+    the time line, and with ``turns`` who speaks there. ``speech_s`` is how much speech the gender
+    is told from at most, in seconds.
     """
 
     speakers: int | None = None
@@ -154,6 +160,10 @@ class JobOptions:
     search: SearchOptions | None = None  # of a job that listens to a call
     limit_s: float | None = None
     limit_bytes: int | None = None
+    sounds: bool = False
+    traits: TraitOptions | None = None
+    turns: bool = False
+    speech_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,14 @@ __all__ = [
 
 State = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 KindName = Literal[
-    "diarize", "voice-activity", "identify", "voiceprint", "compare", "speaker-search"
+    "diarize",
+    "voice-activity",
+    "identify",
+    "voiceprint",
+    "compare",
+    "speaker-search",
+    "traits",
+    "gender",
 ]
 PriorityName = Literal["low", "normal", "high"]
 
