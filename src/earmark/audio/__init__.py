@@ -7,6 +7,7 @@ from earmark.audio._isolated import open_isolated
 from earmark.audio._limits import DEMUXERS, SAMPLE_RATE
 from earmark.audio._options import Channels, OnDamage
 from earmark.audio._pcm import Encoding, PcmFormat
+from earmark.audio._pcm_decoder import PcmDecoder
 from earmark.audio._reader import Source
 from earmark.audio._stream import AudioStream, open_audio, read_audio
 
@@ -18,6 +19,7 @@ __all__ = [
     "Channels",
     "Encoding",
     "OnDamage",
+    "PcmDecoder",
     "PcmFormat",
     "Source",
     "open_audio",
