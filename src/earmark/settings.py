@@ -120,6 +120,12 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the server listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port of HTTP and WebSocket.")
     grpc_port: int = Field(default=50051, ge=0, le=65535, description="Port of gRPC.")
+    grpc_message_bytes: int = Field(
+        default=64 << 20,
+        ge=1 << 20,
+        le=(1 << 31) - 1,
+        description="Longest message of gRPC, in bytes, either way.",
+    )
     tls_cert: Path | None = Field(
         default=None, description="Certificate chain (PEM): HTTP and gRPC are then served by TLS."
     )

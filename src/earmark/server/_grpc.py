@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -22,14 +24,23 @@ __all__ = ["GrpcServer"]
 if TYPE_CHECKING:
     _Handler = grpc.RpcMethodHandler[Any, Any]
 
+_STOPPING: Final = "The server is shutting down: call again in a moment."
+_TIDY_S: Final = 1.0  # for calls that are ended with the sentence above
+
 
 class GrpcServer:
     """A grpc.aio server with the standard health and reflection services."""
 
     def __init__(self, service: Service, dialects: Iterable[Dialect], metrics: Metrics) -> None:
+        self._calls = _Calls(metrics)
+        longest = service.settings.grpc_message_bytes
         self._server = grpc.aio.server(
-            interceptors=(_Clock(metrics),),
-            options=(("grpc.so_reuseport", 0),),  # a port in use is an error
+            interceptors=(self._calls,),
+            options=(
+                ("grpc.so_reuseport", 0),  # a port in use is an error
+                ("grpc.max_receive_message_length", longest),
+                ("grpc.max_send_message_length", longest),
+            ),
         )
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in its stubs
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -61,15 +72,29 @@ class GrpcServer:
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace_s: float) -> None:
-        """Take no more calls; open ones have so long to end."""
-        await self._server.stop(grace_s)
+        """Take no more calls; open ones have so long to end, and then are told why they are."""
+        stopping = asyncio.create_task(self._server.stop(grace_s + _TIDY_S))
+        await asyncio.wait((stopping,), timeout=grace_s)
+        self._calls.end()
+        await stopping
 
 
-class _Clock(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic only in its stubs
-    """Times every call of a known method, which must be a coroutine or an async generator."""
+class _Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic only in its stubs
+    """Times every call of a known method, which must be a coroutine or an async generator.
+
+    A call that is ended here, canceled, or past its deadline is canceled where its handler waits.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._open: set[asyncio.Task[Any]] = set()
+        self._over = False
+
+    def end(self) -> None:
+        """End all open calls with UNAVAILABLE."""
+        self._over = True
+        for task in self._open:
+            task.cancel()
 
     async def intercept_service(
         self,
@@ -84,10 +109,10 @@ class _Clock(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic on
             for streaming in (handler.request_streaming, handler.response_streaming)
         )
         behaviour = getattr(handler, kind)
-        timed = self._generator if inspect.isasyncgenfunction(behaviour) else self._coroutine
+        watched = self._generator if inspect.isasyncgenfunction(behaviour) else self._coroutine
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         made: _Handler = make(
-            timed(behaviour, details.method),
+            watched(behaviour, details.method),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
@@ -95,26 +120,38 @@ class _Clock(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic on
 
     def _coroutine(self, behaviour: Any, method: str) -> Any:
         async def call(request: Any, context: Any) -> Any:
-            began = time.perf_counter()
-            try:
+            async with self._watched(method, context):
                 return await behaviour(request, context)
-            finally:
-                self._note(method, context, began)
 
         return call
 
     def _generator(self, behaviour: Any, method: str) -> Any:
-        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-            began = time.perf_counter()
-            try:
-                async for answer in behaviour(request, context):
-                    yield answer
-            finally:
-                self._note(method, context, began)
+        # As a coroutine that writes, so that whatever cancels the call reaches the generator.
+        async def call(request: Any, context: Any) -> None:
+            async with (
+                self._watched(method, context),
+                aclosing(behaviour(request, context)) as answers,
+            ):
+                async for answer in answers:
+                    await context.write(answer)
 
         return call
 
-    def _note(self, method: str, context: Any, began: float) -> None:
-        code = context.code() or grpc.StatusCode.OK
-        name = code.name if isinstance(code, grpc.StatusCode) else str(code)
-        self._metrics.grpc_call(method=method, code=name, duration_s=time.perf_counter() - began)
+    @asynccontextmanager
+    async def _watched(self, method: str, context: Any) -> AsyncIterator[None]:
+        began = time.perf_counter()
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._over:
+                raise
+            await context.abort(grpc.StatusCode.UNAVAILABLE, _STOPPING)
+        finally:
+            self._open.discard(task)
+            code = context.code() or grpc.StatusCode.OK
+            name = code.name if isinstance(code, grpc.StatusCode) else str(code)
+            duration_s = time.perf_counter() - began
+            self._metrics.grpc_call(method=method, code=name, duration_s=duration_s)
