@@ -66,8 +66,8 @@ class Trait:
 class TraitReport:
     """The answers for one period, ``start`` to ``end`` seconds; ``volume`` is its loudness, 0..1.
 
-    ``speaker`` is who speaks most of it (None: nobody), ``speakers`` how many people have been
-    told apart so far; both are None where nobody asked who speaks.
+    ``speaker`` is who speaks most of it (None: nobody), ``speakers`` how many people speak in it;
+    both are None where nobody asked who speaks.
     """
 
     start: float
