@@ -53,6 +53,8 @@ class CloseReason(StrEnum):
     UNREAD = "unread"  # its events were not read
     TOO_LONG = "too_long"
     SHUTTING_DOWN = "shutting_down"
+    CANCELED = "canceled"  # by request
+    REVOKED = "revoked"  # its key was
     ABANDONED = "abandoned"  # its client went away and did not come back
     FAILED = "failed"  # the engine met a defect
 

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from earmark.service._limits import Allowance as Allowance
     from earmark.service._limits import RateLimits as RateLimits
     from earmark.service._links import Links as Links
+    from earmark.service._live import LiveSessions as LiveSessions
+    from earmark.service._live_stream import LiveStream as LiveStream
     from earmark.service._local import LocalGallery as LocalGallery
     from earmark.service._media import MediaLibrary as MediaLibrary
     from earmark.service._media import MediaWriter as MediaWriter
@@ -131,6 +133,8 @@ _HOMES = {
     "_keys": ("Key", "Keys", "NewKey"),
     "_limits": ("Allowance", "RateLimits"),
     "_links": ("Links",),
+    "_live": ("LiveSessions",),
+    "_live_stream": ("LiveStream",),
     "_local": ("LocalGallery",),
     "_media": ("MediaLibrary", "MediaWriter"),
     "_model": (

@@ -93,6 +93,14 @@ class Search:
         caller.require(Scope.GALLERIES if options.galleries else Scope.JOBS)
         return self._named(caller, voices, options, sent, "speaker.identify")
 
+    def prepare(self, caller: Caller, options: IdentifyOptions) -> None:
+        """Have the galleries in memory for `identify`; raises what that would, and is not noted."""
+        caller.require(Scope.GALLERIES if options.galleries else Scope.JOBS)
+        _check(options)
+        _, revisions = self._asked(caller, options)
+        for each in revisions.items():
+            self.indexes.current(*each, time.time())
+
     def where(
         self,
         caller: Caller,

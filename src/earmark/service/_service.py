@@ -15,6 +15,7 @@ from earmark.service._jobs import Jobs
 from earmark.service._keys import Keys
 from earmark.service._limits import RateLimits
 from earmark.service._links import Links
+from earmark.service._live import LiveSessions
 from earmark.service._media import MediaLibrary
 from earmark.service._receipts import Receipts
 from earmark.service._search import Search
@@ -58,6 +59,7 @@ class Service:
         self.audit = Audit(store)
         self.receipts = Receipts(store)
         self.search = Search(store)
+        self.live = LiveSessions(store, self.search)
 
     @cached_property
     def http(self) -> Http:
@@ -75,9 +77,11 @@ class Service:
         return self.jobs.draining
 
     def drain(self) -> None:
-        """Take nothing new from now on."""
+        """Take nothing new from now on, and end what lasts."""
         self.jobs.drain()
+        self.live.drain()
 
     def close(self) -> None:
+        self.live.close()
         self.analyst.close()
         self.store.close()

@@ -1,0 +1,186 @@
+"""A live session for asyncio: what every dialect with a stream does with one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from anyio.to_thread import run_sync
+
+from earmark.errors import SessionOver
+from earmark.live import CloseReason, Ended, Event, LiveConfig
+from earmark.service import Caller, IdentifyOptions, LiveStream, Service
+
+__all__ = ["LiveFeed"]
+
+_PATIENCE_S = 5.0
+_LOOK_S = 0.02
+
+_Opener = Callable[[Callable[[Event], None], Callable[[], None]], LiveStream]
+
+
+class LiveFeed:
+    """A live session as long as ``async with`` lasts, and its events by ``async for``.
+
+    The events end with `Ended`, or without it once another connection has the session
+    (``replaced``). Who leaves before the end abandons the session, or loses it for a while if it
+    can be resumed.
+
+    More than ``live_unread_events`` that nobody has taken end the session with `UNREAD`; when that
+    is not taken either, because whoever should is stuck in sending, the body of the ``async with``
+    is cancelled and `SessionOver` raised after a few seconds. Entering raises what
+    `LiveSessions.open` and ``resume`` raise.
+    """
+
+    stream: LiveStream
+    replaced = False
+
+    def __init__(self, service: Service, opener: _Opener) -> None:
+        self._settings = service.settings
+        self._opener = opener
+        self._events: deque[Event] = deque()
+        self._more = asyncio.Event()
+        self._ended = False
+        self._unread = False
+        self._left = False
+
+    @classmethod
+    def open(
+        cls,
+        service: Service,
+        caller: Caller,
+        config: LiveConfig,
+        *,
+        identify: IdentifyOptions | None = None,
+        dialect: str,
+        resumable: bool = False,
+    ) -> Self:
+        """A new session."""
+
+        def opener(
+            on_event: Callable[[Event], None], on_replaced: Callable[[], None]
+        ) -> LiveStream:
+            return service.live.open(
+                caller,
+                config,
+                identify=identify,
+                on_event=on_event,
+                on_replaced=on_replaced,
+                dialect=dialect,
+                resumable=resumable,
+            )
+
+        return cls(service, opener)
+
+    @classmethod
+    def resume(cls, service: Service, caller: Caller, token: str, *, after: int) -> Self:
+        """A session that another connection had, from the event after this number on."""
+
+        def opener(
+            on_event: Callable[[Event], None], on_replaced: Callable[[], None]
+        ) -> LiveStream:
+            return service.live.resume(
+                caller, token, after=after, on_event=on_event, on_replaced=on_replaced
+            )
+
+        return cls(service, opener)
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._patience = asyncio.timeout(None)
+        await self._patience.__aenter__()
+        opened: list[LiveStream] = []
+        try:
+            await run_sync(lambda: opened.append(self._opener(self._tell, self._tell_replaced)))
+        except BaseException:
+            for stream in opened:
+                stream.lost()
+            raise
+        self.stream = opened[0]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._left = True
+        self.stream.lost()
+        try:
+            await self._patience.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            raise SessionOver("The events of the session were not read.") from late
+
+    async def push(self, data: bytes) -> None:
+        """Give sound, when there is room for it; until then whoever calls does not read on.
+
+        What comes after the end is dropped: the events tell why the session is over.
+        """
+        while not self.stream.over and self.stream.backlog_s > self._settings.live_backlog_s:
+            await asyncio.sleep(_LOOK_S)
+        try:
+            self.stream.push(data)
+        except SessionOver:
+            return
+
+    async def flush(self) -> None:
+        """Have all that was pushed analysed; the event `Flushed` follows."""
+        if not self.stream.over:
+            self.stream.flush()
+
+    async def finish(self) -> None:
+        """Say that no more sound comes."""
+        if not self.stream.over:
+            self.stream.finish()
+
+    def abandon(self, reason: CloseReason, message: str) -> None:
+        """End the session now; `Ended` follows."""
+        self.stream.abandon(reason, message)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._ended or self.replaced:
+                raise StopAsyncIteration
+            self._more.clear()
+            await self._more.wait()
+        event = self._events.popleft()
+        if isinstance(event, Ended):
+            self._ended = True
+            self._wait_until(None)
+        return event
+
+    def _tell(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(self._arrived, event)
+
+    def _tell_replaced(self) -> None:
+        self._loop.call_soon_threadsafe(self._taken_over)
+
+    def _wait_until(self, at: float | None) -> None:
+        if not self._left and not self._patience.expired():
+            self._patience.reschedule(at)
+
+    def _arrived(self, event: Event) -> None:
+        if self.replaced:
+            return
+        self._events.append(event)
+        self._more.set()
+        most = self._settings.live_unread_events
+        if len(self._events) > most and not self._unread:
+            self._unread = True
+            self.stream.abandon(
+                CloseReason.UNREAD,
+                f"More than {most} events wait to be read (EARMARK_LIVE_UNREAD_EVENTS).",
+            )
+            self._wait_until(self._loop.time() + _PATIENCE_S)
+
+    def _taken_over(self) -> None:
+        self.replaced = True
+        self._events.clear()
+        self._more.set()
