@@ -18,6 +18,7 @@ __all__ = [
     "WINDOW_FRAMES",
     "WINDOW_SAMPLES",
     "frames_before",
+    "frames_in",
     "runs",
     "tiles",
     "times_of",
@@ -33,12 +34,18 @@ FRAME_START_S = (991 / 2 - FRAME_SAMPLES / 2) / 16000
 WINDOW_SAMPLES = 160_000
 WINDOW_FRAMES = 589
 
+_FIELD = 991  # samples that a frame sees
 _TILE = 20_000
 
 
 def frames_before(end_s: float) -> int:
     """How many frames have their centres before ``end_s``; at least one."""
     return max(1, int(np.ceil((end_s - FRAME_START_S) / FRAME_S - 0.5)))
+
+
+def frames_in(samples: int) -> int:
+    """How many frames a window of ``samples`` has."""
+    return (samples - _FIELD) // FRAME_SAMPLES + 1
 
 
 def runs(active: NDArray[np.bool_]) -> NDArray[np.int64]:

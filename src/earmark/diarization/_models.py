@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from earmark.diarization._probe import NETWORK, Probe, score_speech
 from earmark.diarization._segmentation import Segmenter
@@ -25,6 +28,12 @@ class Models:
     names: tuple[str, ...]  # in the catalogue
     probed: int  # which of the networks the probe listens to
     probe: Probe = score_speech
+
+    @property
+    def answers(self) -> dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]]:
+        """What answers an `Ask`, by its network's name: "segmentation" and the trunks."""
+        trunks = {network.name: network.frame_map for network in self.networks}
+        return {"segmentation": self.segmenter.answer, **trunks}
 
     def of_speech(self) -> Self:
         """Those that tell where somebody speaks, but not who."""

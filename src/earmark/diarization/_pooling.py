@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from earmark.diarization._grid import BLOCK_S, runs
 from earmark.diarization._models import Models
 from earmark.diarization._samples import SampleBuffer
+from earmark.models import Ask, Asking, answer_alone
 from earmark.voiceprints import EmbeddingNetwork, Sums, pool, unit
 
 __all__ = ["Pooler", "Row"]
@@ -97,12 +98,14 @@ class Pooler:
     """Feeds chunks of speech to the networks and turns rows into embeddings.
 
     As the recording goes by: `add` what is known, `submit` the chunks that are full, `collect`
-    the rows that are complete. Results do not depend on when `collect` is called.
+    the rows that are complete. Results do not depend on when `collect` is called. The networks run
+    in ``executor``, or else in whatever drives `work`, before `collect`.
     """
 
-    def __init__(self, models: Models, executor: Executor) -> None:
+    def __init__(self, models: Models, executor: Executor | None = None) -> None:
         self._models = models
         self._executor = executor
+        self._undone: list[tuple[Asking[_Heard], Future[_Heard]]] = []
         self._blocks = np.zeros(0, np.int64)  # active ones that no chunk has taken
         self._rows: list[Row] = []
         self._chunked_s = 0.0
@@ -147,10 +150,16 @@ class Pooler:
                 for begin, end in _stretches(chunk.blocks, first, last)
             ]
             lead = int(chunk.blocks[0]) - first
-            future = self._executor.submit(_embed, self._models, chunk, audio, lead, whole, parts)
+            future = self._start(_embed(self._models, chunk, audio, lead, whole, parts))
             tasks.append(_Task(chunk, future, whole, parts))
         self._rows = [row for row in self._rows if row.end_s > self._chunked_s]
         self._batches.append((tasks, self._chunked_s))
+
+    def work(self) -> Asking[None]:
+        """Do what has been submitted: without an executor only."""
+        while self._undone:
+            work, future = self._undone.pop(0)
+            future.set_result((yield from work))
 
     def collect(self) -> Iterator[tuple[Key, Float]]:
         """Wait for the oldest batch; yield what is complete.
@@ -182,6 +191,13 @@ class Pooler:
             for task in tasks:
                 task.future.cancel()
 
+    def _start(self, work: Asking[_Heard]) -> Future[_Heard]:
+        if self._executor is not None:
+            return self._executor.submit(answer_alone, work, self._models.answers)
+        future: Future[_Heard] = Future()
+        self._undone.append((work, future))
+        return future
+
     def _cut(self, known: int, *, final: bool) -> Iterator[_Chunk]:
         limit = known if final else known - _MARGIN
         limit_s = math.inf if final else limit * BLOCK_S  # rows may reach past the recording's end
@@ -206,7 +222,7 @@ def _embed(
     lead: int,
     whole: list[Row],
     parts: list[Row],
-) -> _Heard:
+) -> Asking[_Heard]:
     """Run the networks over ``chunk``."""
     heard = np.concatenate([models.features(stretch) for stretch in audio])
     rows = whole + parts
@@ -214,7 +230,7 @@ def _embed(
     sums = []
     scores = np.zeros((len(chunk.blocks), 0, 0), np.float32)
     for i, network in enumerate(models.networks):
-        frames = network.frame_map(heard)
+        frames = yield Ask(network=network.name, values=heard, patient=True)
         per_block = _BLOCK_TICKS // network.subsampling
         sums.append(pool(frames, _intervals(chunk, rows, per_block, lead), len(rows)))
         if i == models.probed:

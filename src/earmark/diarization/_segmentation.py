@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.diarization._grid import WINDOW_FRAMES, WINDOW_SAMPLES
+from earmark.diarization._grid import WINDOW_SAMPLES, frames_in
 from earmark.models import ModelStore, Provider, load_session
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ CLASS_SPEAKERS = np.array(
 )
 
 _HOP = 30  # samples per step of the filters' output
-_STEPS = 5325  # such steps in a window
+_REACH = 251 - 10  # samples that such a step takes in, beyond the ten of its own stride
 _VARIANCE_FLOOR = 1e-5  # of the network's normalisation
 
 
@@ -63,24 +63,34 @@ class Segmenter:
         offset = probe(0.0)
         return cls(filters=filters, body=body, offset=offset, gain=probe(1.0) - offset)
 
-    def segment(self, samples: Float, starts: list[int]) -> Float:
-        """Class probabilities [windows, 589, 7] of the windows of 10 s at ``starts``.
+    def segment(
+        self, samples: Float, starts: list[int], *, window_samples: int = WINDOW_SAMPLES
+    ) -> Float:
+        """Class probabilities [windows, frames, 7] of the windows at ``starts``.
 
         ``samples`` [n] reaches to the end of the last window; ``starts`` are multiples of 30.
+        Windows of 10 s, which the network was trained on, have 589 frames; of 5 s, 293.
         """
         high, low = (part[0] for part in self.filters.run(None, {"samples": samples[None, None]}))
-        magnitudes = np.empty((1, len(high), _STEPS), np.float32)
-        probabilities = np.empty((len(starts), WINDOW_FRAMES, len(CLASS_SPEAKERS)), np.float32)
+        steps = (window_samples - _REACH) // _HOP
+        frames = frames_in(window_samples)
+        magnitudes = np.empty((1, len(high), steps), np.float32)
+        probabilities = np.empty((len(starts), frames, len(CLASS_SPEAKERS)), np.float32)
         for start, target in zip(starts, probabilities, strict=True):
-            window = samples[start : start + WINDOW_SAMPLES]
+            window = samples[start : start + window_samples]
             mean = np.float32(window.mean(dtype=np.float64))
             deviation = np.float32(np.sqrt(window.var(dtype=np.float64) + _VARIANCE_FLOOR))
             # (filters(x) - offset - mean * gain) / deviation + offset is the normalised output
             shift = self.offset * (deviation - 1) - mean * self.gain
-            part = slice(start // _HOP, start // _HOP + _STEPS)
+            part = slice(start // _HOP, start // _HOP + steps)
             np.maximum(high[:, part] + shift, low[:, part] - shift, out=magnitudes[0])
             magnitudes /= deviation
             # One window at a time: the integer network scales its activations per run.
             (logits,) = self.body.run(None, {"magnitudes": magnitudes})
             np.exp(logits[0], out=target)
+        return probabilities
+
+    def answer(self, window: Float) -> Float:
+        """Class probabilities [frames, 7] of one window [n]."""
+        probabilities: Float = self.segment(window, [0], window_samples=len(window))[0]
         return probabilities

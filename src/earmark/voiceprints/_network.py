@@ -65,6 +65,7 @@ class EmbeddingNetwork:
     ``offset`` takes the features to the scale of samples that the network was trained with.
     """
 
+    name: str
     session: InferenceSession
     weight: Float  # [dim, 2 * channels]
     bias: Float  # [dim]
@@ -87,6 +88,7 @@ class EmbeddingNetwork:
         with np.load(store.path(head_id)) as head:
             weight, bias, epsilon = head["W"], head["b"], float(head["eps"])
         return cls(
+            name=name,
             session=load_session(store.path(trunk), threads=1, provider=provider),
             weight=weight,
             bias=bias,
