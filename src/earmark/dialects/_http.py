@@ -15,7 +15,7 @@ from anyio.to_thread import run_sync
 from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -73,7 +73,7 @@ async def at_length(caller: Caller, function: Callable[..., T], /, *arguments: o
         return await run_sync(partial(function, *arguments), limiter=_LENGTHY)
 
 
-def key_of(request: Request) -> str | None:
+def key_of(request: HTTPConnection) -> str | None:
     """The API key: ``Authorization: Bearer``, else ``X-API-Key``; None when there is none.
 
     Credentials of another kind, if nothing else came, are a key that will not be known: who sends
@@ -127,7 +127,7 @@ def idempotency_of(
 
 
 def limit_rate(
-    request: Request, limits: RateLimits, *, who: str, route: str, limit: str
+    request: HTTPConnection, limits: RateLimits, *, who: str, route: str, limit: str
 ) -> Allowance:
     """Count this request; `RateLimitHeaders` tells the client where it stands.
 
