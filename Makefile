@@ -26,7 +26,7 @@ DEEPAFFECTS := grpcio\nprotobuf\npytube==9.2.3\n
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: .venv/.dev .venv/.deepaffects ## make .venv with everything pinned
+setup: .venv/.dev .venv/.deepaffects .venv/.phonexia ## make .venv with everything pinned
 	@echo "Ready: .venv/bin/earmark"
 
 demo: .venv/.runtime ## who spoke when in a sample recording, beside the reference
@@ -39,7 +39,7 @@ models: .venv/.runtime ## fetch and build every model, also those that only test
 	@$(BIN)/earmark models pull \
 	  $$($(BIN)/python -c 'from earmark.models import catalogue; print(*catalogue().models)')
 
-test: .venv/.dev .venv/.deepaffects ## the whole fast suite (ARGS="-k rttm" to choose)
+test: .venv/.dev .venv/.deepaffects .venv/.phonexia ## the whole fast suite (ARGS="-k rttm" to choose)
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
 test-slow: .venv/.dev ## the slow tier: 24 h file, memory curve
@@ -70,6 +70,7 @@ lock: ## renew requirements/ from pyproject.toml (ARGS=--upgrade for new version
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
 	@$(LOCK) --group deepaffects -c requirements/dev.txt --overrides <(printf '$(DEEPAFFECTS)') \
 	  -o requirements/deepaffects.txt
+	@$(subst --only-binary :all:,,$(LOCK)) --group phonexia -o requirements/phonexia.txt
 
 clean: ## remove what was built and all caches
 	@rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -100,4 +101,15 @@ $(BIN)/python:
 	@echo "Installing DeepAffects' client into .venv/deepaffects, for the tests (15 MB, once) ..."
 	@$(BIN)/python -m venv --without-pip .venv/deepaffects
 	@$(INSTALL) --no-deps --require-hashes -r $<
+	@touch $@
+
+# py-ubjson has no wheel: it is made there, of Python alone, once what makes it is installed.
+.venv/.phonexia: PIP += --python .venv/phonexia
+.venv/.phonexia: requirements/phonexia.txt | $(BIN)/python
+	@echo "Installing Phonexia's clients into .venv/phonexia, for the tests (30 MB, once) ..."
+	@$(BIN)/python -m venv --without-pip .venv/phonexia
+	@sed '/^py-ubjson==/,/[^\\]$$/d' $< >.venv/phonexia/wheels.txt
+	@$(INSTALL) --no-deps --require-hashes -r .venv/phonexia/wheels.txt
+	@PYUBJSON_NO_EXTENSION=1 $(INSTALL) --no-binary py-ubjson --no-build-isolation \
+	  --no-deps --require-hashes -r $<
 	@touch $@

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LISTS = ("build", "runtime", "dev", "deepaffects")
+LISTS = ("build", "runtime", "dev", "deepaffects", "phonexia")
 
 
 def _entries(name: str) -> dict[str, tuple[str, str]]:
@@ -54,6 +54,7 @@ def test_what_the_project_asks_for_is_pinned() -> None:
         "runtime": project["project"]["dependencies"],
         "build": [*groups["build"], *project["build-system"]["requires"]],
         "deepaffects": groups["deepaffects"],
+        "phonexia": groups["phonexia"],
         "dev": [each for each in groups["dev"] if isinstance(each, str)],
     }
     for name, requirements in asked.items():
