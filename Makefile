@@ -21,7 +21,7 @@ LOCK := build/lock/bin/uv pip compile --quiet --universal --fork-strategy fewest
 # For what the client of DeepAffects pins, and what has no wheels for the Pythons of today.
 DEEPAFFECTS := grpcio\nprotobuf\npytube==9.2.3\n
 
-.PHONY: help setup demo serve models test test-slow lint format bench docs lock clean distclean
+.PHONY: help setup demo serve models test test-slow lint format bench docs grpc lock clean distclean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -62,6 +62,9 @@ bench: .venv/.dev ## accuracy, speed, memory on DIR=… or all of EARMARK_EVAL_D
 docs: .venv/.dev ## regenerate the reference pages, build the site into site/
 	@$(BIN)/python scripts/reference_docs.py
 	@$(BIN)/mkdocs build --strict --quiet
+
+grpc: .venv/.dev ## regenerate the messages of our gRPC services from proto/
+	@$(BIN)/python scripts/generate_grpc.py
 
 lock: ## renew requirements/ from pyproject.toml (ARGS=--upgrade for new versions)
 	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install -qq uv
@@ -106,7 +109,7 @@ $(BIN)/python:
 # py-ubjson has no wheel: it is made there, of Python alone, once what makes it is installed.
 .venv/.phonexia: PIP += --python .venv/phonexia
 .venv/.phonexia: requirements/phonexia.txt | $(BIN)/python
-	@echo "Installing Phonexia's clients into .venv/phonexia, for the tests (30 MB, once) ..."
+	@echo "Installing Phonexia's clients into .venv/phonexia, for the tests (34 MB, once) ..."
 	@$(BIN)/python -m venv --without-pip .venv/phonexia
 	@sed '/^py-ubjson==/,/[^\\]$$/d' $< >.venv/phonexia/wheels.txt
 	@$(INSTALL) --no-deps --require-hashes -r .venv/phonexia/wheels.txt
