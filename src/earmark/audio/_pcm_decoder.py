@@ -28,15 +28,15 @@ class PcmDecoder:
     wait for the rest of it. Numbers that are not finite become 0. Not for several threads at once.
     """
 
-    def __init__(self, format: PcmFormat) -> None:
-        self._format = format
+    def __init__(self, pcm: PcmFormat) -> None:
+        self._format = pcm
         self._carried = b""
         self._resampler: ResampleStream | None = None
-        if format.sample_rate != SAMPLE_RATE:
+        if pcm.sample_rate != SAMPLE_RATE:
             import soxr
 
             self._resampler = soxr.ResampleStream(
-                format.sample_rate, SAMPLE_RATE, 1, dtype=np.float32, quality="HQ"
+                pcm.sample_rate, SAMPLE_RATE, 1, dtype=np.float32, quality="HQ"
             )
 
     def push(self, data: bytes | bytearray | memoryview) -> Float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from earmark.live._config import LiveConfig, Recognizer
 from earmark.live._events import (
     CloseReason,
@@ -19,6 +22,11 @@ from earmark.live._events import (
     TurnState,
     TurnUpdate,
 )
+from earmark.live._view import KnownTurn, LiveView
+
+if TYPE_CHECKING:
+    from earmark.live._engine import LiveEngine
+    from earmark.live._session import LiveSession
 
 __all__ = [
     "CloseReason",
@@ -26,7 +34,11 @@ __all__ = [
     "Event",
     "Flushed",
     "Identity",
+    "KnownTurn",
     "LiveConfig",
+    "LiveEngine",
+    "LiveSession",
+    "LiveView",
     "Recognizer",
     "Relabel",
     "RelabelReason",
@@ -38,3 +50,12 @@ __all__ = [
     "TurnState",
     "TurnUpdate",
 ]
+
+_HOMES = {"LiveEngine": "_engine", "LiveSession": "_session"}
+
+
+def __getattr__(name: str) -> object:
+    # The engine needs ONNX Runtime, which the values that it tells do not.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

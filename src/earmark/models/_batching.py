@@ -1,0 +1,225 @@
+"""Driving the work of many at once: whose turn it is, and which asks share a batch.
+
+Work is a generator of asks (see `Ask`), one `Lane` each. A worker thread takes a lane whose answer
+has come, runs it to its next ask, and puts that into the queue of its network and shape. Only when
+no lane can go on does it answer asks, those that have waited longest and all that may share their
+batch. So batches fill by themselves on a busy machine, and nobody waits for one to fill.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.models._asking import Ask
+
+__all__ = ["PAUSE", "Answer", "Lane", "LaneWork", "Runner"]
+
+Float = NDArray[np.float32]
+
+Answer = Callable[[Sequence[Float]], Sequence[Float]]
+"""Answers asks of one network and shape; what it answers to one does not depend on the others."""
+
+LaneWork = Generator[Ask | None, Float | None, None]
+"""The work of a lane: it yields asks, and None where there is nothing to do until `Lane.wake`."""
+
+PAUSE = "pause"
+"""The network of an ask that only lets others go first; its answer is its own values."""
+
+_BATCH = 8  # asks in one run: more gain nothing on a CPU, and make the others wait
+_CREDIT_S = 1.0  # sound that a lane may be ahead of the clock and still be served first
+_PATIENCE_S = 5.0  # that a patient ask waits while there is other work
+
+_log = logging.getLogger("earmark.live")
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """An ask in the queue, since a time of the clock."""
+
+    lane: Lane
+    ask: Ask
+    since: float
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One piece of work, which runs on one thread at a time.
+
+    ``on_error`` is called, on a worker's thread, when the work raised something: it is over then.
+    """
+
+    runner: Runner
+    work: LaneWork
+    on_error: Callable[[BaseException], None]
+    answer: Float | None = None
+    busy: bool = False  # in a queue, or with a worker
+    woken: bool = False
+    over: bool = False
+    spent_until: float = field(default_factory=time.monotonic)
+
+    def wake(self) -> None:
+        """There is something to do again; may be called by any thread, at any time."""
+        self.runner.wake(self)
+
+    def spend(self, seconds: float) -> None:
+        """Note that this much sound was dealt with.
+
+        Who has had more than the clock has gone by since waits behind those who have not.
+        """
+        now = time.monotonic()
+        self.spent_until = max(self.spent_until, now - _CREDIT_S) + seconds
+
+    @property
+    def ahead(self) -> bool:
+        """Whether more was dealt with than could have come in real time."""
+        return self.spent_until > time.monotonic() + _CREDIT_S
+
+
+class Runner:
+    """Worker threads, the queues between them, and what answers the asks."""
+
+    def __init__(self, answers: Mapping[str, Answer], *, threads: int) -> None:
+        self._answers = {PAUSE: lambda batch: batch, **answers}
+        self._lock = threading.Condition()
+        self._ready: tuple[deque[Lane], deque[Lane]] = (deque(), deque())  # on time, ahead
+        self._asks: list[_Waiting] = []  # the oldest first
+        self._closing = False
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"earmark-live-{i}", daemon=True)
+            for i in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def lane(self, work: LaneWork, on_error: Callable[[BaseException], None]) -> Lane:
+        """A lane for ``work``, which begins when it is woken first."""
+        return Lane(self, work, on_error)
+
+    def close(self) -> None:
+        """Stop the threads once they have done what they are at; the rest is dropped."""
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    def wake(self, lane: Lane) -> None:
+        """See `Lane.wake`."""
+        with self._lock:
+            lane.woken = True
+            if not lane.busy and not lane.over:
+                lane.busy = True
+                self._make_ready(lane)
+
+    def _make_ready(self, lane: Lane) -> None:
+        self._ready[lane.ahead].append(lane)
+        self._lock.notify()
+
+    def _serve(self) -> None:
+        while True:
+            with self._lock:
+                while not (chosen := self._choose()):
+                    if self._closing:
+                        return
+                    self._lock.wait()
+                if self._closing:
+                    return
+            if isinstance(chosen, Lane):
+                self._advance(chosen)
+            else:
+                self._run(chosen)
+
+    def _choose(self) -> Lane | list[_Waiting] | None:
+        """The next thing to do: lanes on time and their asks, then those ahead, then the patient.
+
+        Called with the lock held.
+        """
+        on_time, ahead = self._ready
+        if on_time:
+            return on_time.popleft()
+        if batch := self._batch(1):
+            return batch
+        if ahead:
+            return ahead.popleft()
+        return self._batch(3)
+
+    def _batch(self, classes: int) -> list[_Waiting]:
+        """Take the first ask of the ``classes`` most urgent classes with all that may share."""
+        now = time.monotonic()
+        best: tuple[int, _Waiting] | None = None
+        for one in self._asks:
+            urgency = _urgency(one, now)
+            if urgency < classes and (best is None or urgency < best[0]):
+                best = urgency, one
+        if best is None:
+            return []
+        first = best[1].ask
+        batch = [best[1]]
+        batch += [
+            one
+            for one in self._asks
+            if one is not best[1]
+            and one.ask.network == first.network
+            and one.ask.values.shape == first.values.shape
+        ][: _BATCH - 1]
+        taken = set(map(id, batch))
+        self._asks = [one for one in self._asks if id(one) not in taken]
+        return batch
+
+    def _advance(self, lane: Lane) -> None:
+        """Run a lane to its next ask."""
+        answer, lane.answer = lane.answer, None
+        lane.woken = False
+        try:
+            ask = lane.work.send(answer)
+        except StopIteration:
+            lane.over = True
+            return
+        except Exception as error:  # noqa: BLE001 - a defect in one lane's work ends that lane
+            self._fail(lane, error)
+            return
+        with self._lock:
+            if ask is not None:
+                self._asks.append(_Waiting(lane, ask, time.monotonic()))
+                self._lock.notify()
+            elif lane.woken:  # meanwhile
+                self._make_ready(lane)
+            else:
+                lane.busy = False
+
+    def _run(self, batch: list[_Waiting]) -> None:
+        network = batch[0].ask.network
+        try:
+            answers = self._answers[network]([one.ask.values for one in batch])
+        except Exception as error:  # noqa: BLE001 - likewise
+            if len(batch) == 1:
+                self._fail(batch[0].lane, error)
+            else:  # one of them may be to blame, but not all
+                for one in batch:
+                    self._run([one])
+            return
+        with self._lock:
+            for one, answer in zip(batch, answers, strict=True):
+                one.lane.answer = answer
+                self._make_ready(one.lane)
+
+    def _fail(self, lane: Lane, error: Exception) -> None:
+        lane.over = True
+        lane.work.close()
+        lane.on_error(error)
+
+
+def _urgency(waiting: _Waiting, now: float) -> int:
+    """0: who is on time; 1: who is ahead of the clock; 2: who can wait, but not for ever."""
+    if waiting.ask.patient and now - waiting.since < _PATIENCE_S:
+        return 2
+    return int(waiting.lane.ahead)
