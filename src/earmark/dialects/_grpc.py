@@ -57,6 +57,8 @@ ENDINGS: Final[Mapping[CloseReason, grpc.StatusCode]] = {
     CloseReason.UNREAD: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CloseReason.TOO_LONG: grpc.StatusCode.RESOURCE_EXHAUSTED,
     CloseReason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
+    CloseReason.CANCELED: grpc.StatusCode.ABORTED,
+    CloseReason.REVOKED: grpc.StatusCode.PERMISSION_DENIED,
     CloseReason.ABANDONED: grpc.StatusCode.ABORTED,
     CloseReason.FAILED: grpc.StatusCode.INTERNAL,
 }
