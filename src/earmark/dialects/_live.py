@@ -45,7 +45,7 @@ class LiveFeed:
         self._more = asyncio.Event()
         self._ended = False
         self._unread = False
-        self._left = False
+        self._inside = False
 
     @classmethod
     def open(
@@ -100,6 +100,7 @@ class LiveFeed:
                 stream.lost()
             raise
         self.stream = opened[0]
+        self._inside = True
         return self
 
     async def __aexit__(
@@ -108,7 +109,7 @@ class LiveFeed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._left = True
+        self._inside = False
         self.stream.lost()
         try:
             await self._patience.__aexit__(kind, error, trace)
@@ -163,7 +164,7 @@ class LiveFeed:
         self._loop.call_soon_threadsafe(self._taken_over)
 
     def _wait_until(self, at: float | None) -> None:
-        if not self._left and not self._patience.expired():
+        if self._inside and not self._patience.expired():
             self._patience.reschedule(at)
 
     def _arrived(self, event: Event) -> None:
@@ -172,7 +173,7 @@ class LiveFeed:
         self._events.append(event)
         self._more.set()
         most = self._settings.live_unread_events
-        if len(self._events) > most and not self._unread:
+        if len(self._events) > most and self._inside and not self._unread:
             self._unread = True
             self.stream.abandon(
                 CloseReason.UNREAD,
