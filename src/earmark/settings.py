@@ -314,6 +314,9 @@ class Settings(BaseSettings):
     deepaffects_retention_s: float = Field(
         default=24 * 3600.0, gt=0, description="Seconds that a DeepAffects job is kept once over."
     )
+    deeptone_retention_s: float = Field(
+        default=24 * 3600.0, gt=0, description="Seconds that a DeepTone job is kept once over."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that the server logs."
     )
