@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from earmark.dialects.deepaffects._names import NAME, SPEAKERS
 from earmark.dialects.deepaffects._render import COMPLETE_S, Enrollment
-from earmark.errors import InvalidInput, NotFound
+from earmark.errors import EarmarkError, InvalidInput, NotFound
 from earmark.service import Caller, Gallery, NewSpeaker, Service, Speaker
 
 __all__ = ["People"]
@@ -61,10 +61,13 @@ class People:
             if (cursor := page.cursor) is None:
                 return
 
-    def wanted(self, speaker_ids: Iterable[str]) -> tuple[str, dict[str, str]]:
+    def wanted(
+        self, speaker_ids: Iterable[str], *, incomplete: type[EarmarkError] = InvalidInput
+    ) -> tuple[str, dict[str, str]]:
         """The gallery's id, and id -> ``speakerId`` of those who are to be looked for.
 
-        Raises `InvalidInput` for one who is not enrolled, or not completely.
+        Raises `InvalidInput` for one who is not enrolled, ``incomplete`` for one who is not
+        completely.
         """
         found: dict[str, str] = {}
         for speaker_id in speaker_ids:
@@ -73,7 +76,7 @@ class People:
             except NotFound as error:
                 raise InvalidInput(f"Error in identify: {error}") from error
             if not enrollment.complete:
-                raise InvalidInput(
+                raise incomplete(
                     f"Error in identify: the enrollment of speakerId {speaker_id!r} is not"
                     f" complete, {enrollment.speech_s:.1f} of {COMPLETE_S:g} s of speech are"
                     " there: enroll more."

@@ -25,9 +25,11 @@ __all__ = [
     "read",
     "read_request_id",
     "read_speaker_id",
+    "read_speaker_ids",
 ]
 
 _SPEAKER_ID: Final = r"^[a-zA-Z0-9_]{1,200}$"
+_MOST_SPEAKERS: Final = 100
 
 
 def _some(count: int) -> int:
@@ -37,7 +39,7 @@ def _some(count: int) -> int:
 
 
 SpeakerId = Annotated[str, Field(pattern=_SPEAKER_ID)]
-SpeakerIds = Annotated[tuple[SpeakerId, ...], Field(max_length=100)]
+SpeakerIds = Annotated[tuple[SpeakerId, ...], Field(max_length=_MOST_SPEAKERS)]
 Count = Annotated[int, Field(ge=-1, le=2**31 - 1), AfterValidator(_some)]
 
 
@@ -114,6 +116,17 @@ def read_speaker_id(text: str | None) -> str:
             f"speakerId has 1 to 200 letters, digits and underscores, not {(text or '')[:300]!r}."
         )
     return text
+
+
+def read_speaker_ids(text: str) -> tuple[str, ...]:
+    """The ``speakerids`` of a call's metadata, separated by commas. Raises `InvalidInput`."""
+    found = dict.fromkeys(part for each in text.split(",") if (part := each.strip()))
+    if not 1 <= len(found) <= _MOST_SPEAKERS:
+        raise InvalidInput(
+            f"Name 1 to {_MOST_SPEAKERS} speakers to look for in the metadata speakerids, separated"
+            f" by commas, not {len(found)}."
+        )
+    return tuple(map(read_speaker_id, found))
 
 
 def read_request_id(text: str | None) -> str | None:
