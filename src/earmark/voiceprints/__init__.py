@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         require_enough,
     )
     from earmark.voiceprints._index import Hit, Index
+    from earmark.voiceprints._making import Heard, VoiceprintMaker
     from earmark.voiceprints._network import EmbeddingNetwork, FilterBank, Sums, pool, unit
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Comparisons",
     "EmbeddingNetwork",
     "FilterBank",
+    "Heard",
     "Hit",
     "Index",
     "Quality",
@@ -45,6 +47,7 @@ __all__ = [
     "Sums",
     "Voiceprint",
     "VoiceprintExtractor",
+    "VoiceprintMaker",
     "assign",
     "best_matching",
     "fit_calibration",
@@ -60,12 +63,14 @@ _HOMES = {
     "Assignment": "_assignment",
     "Calibration": "_calibration",
     "Comparisons": "_fitting",
+    "Heard": "_making",
     "Hit": "_index",
     "Index": "_index",
     "Searchable": "_assignment",
     "Sound": "_calibration",
     "SpeechSpan": "_extractor",
     "VoiceprintExtractor": "_extractor",
+    "VoiceprintMaker": "_making",
     "assign": "_assignment",
     "fit_calibration": "_fitting",
     "fit_telephone": "_fitting",

@@ -1,9 +1,7 @@
 """Voiceprints that are kept: of the default model, from the clean speech of a recording.
 
-Both networks run at full precision over stretches in which one person alone speaks. A person's
-stretches are put together into windows of about five seconds, each of which has its mean taken off
-its features; the frame maps of all windows are then pooled at once, so that every second of speech
-weighs the same.
+The recording is read once more, and the stretches in which one person alone speaks are cut out and
+put together into windows.
 """
 
 from __future__ import annotations
@@ -22,23 +20,15 @@ from numpy.typing import NDArray
 
 from earmark.audio import SAMPLE_RATE, Audio
 from earmark.errors import InvalidOption
-from earmark.models import ModelStore, product
+from earmark.models import ModelStore, answer_alone
 from earmark.settings import Settings, get_settings
-from earmark.voiceprints._network import EmbeddingNetwork, FilterBank, Sums, pool
-from earmark.voiceprints._quality import Speech
-from earmark.voiceprints._voiceprint import DEFAULT_MODEL, Voiceprint
+from earmark.voiceprints._making import WINDOW_S, Heard, VoiceprintMaker, long_enough
+from earmark.voiceprints._voiceprint import Voiceprint
 
 __all__ = ["SpeechSpan", "VoiceprintExtractor"]
 
 Float = NDArray[np.float32]
 
-#: The networks, and what the cosine of each counts in that of two voiceprints.
-_WEIGHTS = {"campplus": 0.7, "wespeaker": 0.3}
-
-_WINDOW_S = 5.0  # longer ones take more memory and are no better
-_PART_S = 2.0  # parts of this length or more have embeddings of their own, to see if they agree
-_SHORTEST_S = 0.1  # shorter stretches are left out
-_TICKS = 100  # feature frames per second
 _UNDER_WAY = 8  # windows that may wait for a thread
 
 
@@ -75,19 +65,7 @@ class _Window:
         pieces = [np.concatenate(each.samples) for each in self.stretches if each.samples]
         for each in self.stretches:
             each.samples.clear()
-        return [each for each in pieces if len(each) >= _SHORTEST_S * SAMPLE_RATE]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Heard:
-    """What the networks make of a window: their sums of each part of it.
-
-    ``power`` float32 [frames] is that of each feature frame.
-    """
-
-    parts: list[Sums]
-    power: Float
-    seconds: float
+        return [each for each in pieces if long_enough(each)]
 
 
 class VoiceprintExtractor:
@@ -105,15 +83,9 @@ class VoiceprintExtractor:
     ) -> None:
         settings = settings or get_settings()
         store = ModelStore(settings)
-        provider = settings.provider
         threads = settings.threads or os.cpu_count() or 1
-        self._features = FilterBank.load(store, provider=provider)
-        self._networks = [
-            EmbeddingNetwork.load(name, store, int8=False, provider=provider) for name in _WEIGHTS
-        ]
-        self._scale = np.sqrt(np.array(list(_WEIGHTS.values()), np.float32))
-        names = [part for name in _WEIGHTS for part in EmbeddingNetwork.names(name, int8=False)]
-        self._fingerprints = {name: store.fingerprint(name) for name in ("fbank", *names)}
+        self._maker = VoiceprintMaker.load(store, provider=settings.provider)
+        self._fingerprints = {name: store.fingerprint(name) for name in self._maker.names}
         self._executor = executor or ThreadPoolExecutor(threads, thread_name_prefix="earmark")
 
     @property
@@ -146,12 +118,12 @@ class VoiceprintExtractor:
                     f" {audio.channels}: open it with the same channels again."
                 )
         windows = _plan(spans, audio.start_s)
-        heard: dict[_Window, _Heard] = {}
-        under_way: deque[tuple[_Window, Future[_Heard]]] = deque()
+        heard: dict[_Window, Heard] = {}
+        under_way: deque[tuple[_Window, Future[Heard]]] = deque()
         try:
             for window in _read(audio, windows, on_progress):
                 if pieces := window.take():
-                    under_way.append((window, self._executor.submit(self._listen, pieces)))
+                    under_way.append((window, self._start(pieces)))
                 if len(under_way) > _UNDER_WAY:
                     first, future = under_way.popleft()
                     heard[first] = future.result()
@@ -160,13 +132,13 @@ class VoiceprintExtractor:
             for _, future in under_way:
                 future.cancel()
             raise
-        own: dict[str, list[_Heard]] = {}
+        own: dict[str, list[Heard]] = {}
         for window in windows:
             if window in heard:
                 own.setdefault(window.speaker, []).append(heard[window])
         shares = overlap or {}
         return {
-            speaker: self._voiceprint(parts, shares.get(speaker, 0.0))
+            speaker: self._maker.make(parts, overlap=shares.get(speaker, 0.0))
             for speaker, parts in own.items()
         }
 
@@ -185,46 +157,9 @@ class VoiceprintExtractor:
     ) -> None:
         self.close()
 
-    def _listen(self, pieces: list[Float]) -> _Heard:
-        """Run the networks over the pieces of a window."""
-        features = np.concatenate([self._features(piece) for piece in pieces])
-        seconds = len(features) / _TICKS
-        count = max(1, int(seconds / _PART_S))
-        parts = []
-        for network in self._networks:
-            frames = network.frame_map(features)
-            edges = np.rint(np.linspace(0, len(frames), min(count, len(frames)) + 1))
-            rows = np.stack([np.arange(len(edges) - 1), edges[:-1], edges[1:]], axis=1)
-            parts.append(pool(frames, rows.astype(np.int64), len(rows)))
-        power = np.exp(features).sum(axis=1)
-        return _Heard(parts=parts, power=power, seconds=seconds)
-
-    def _voiceprint(self, heard: list[_Heard], overlap: float) -> Voiceprint:
-        parts = [_joined([each.parts[i] for each in heard]) for i in range(len(self._networks))]
-        whole = self._vectors([_total(each) for each in parts])[0]
-        net_s = round(sum(each.seconds for each in heard), 3)
-        consistency = _consistency(self._vectors(parts))
-        speech = Speech(
-            net_s=net_s,
-            snr_db=_snr_db(np.concatenate([each.power for each in heard])),
-            consistency=consistency,
-            overlap=overlap,
-        )
-        return Voiceprint(
-            vector=whole,
-            model=DEFAULT_MODEL,
-            net_speech_s=net_s,
-            quality=speech.quality,
-            consistency=round(consistency, 3),
-        )
-
-    def _vectors(self, sums: list[Sums]) -> Float:
-        """The networks' embeddings side by side, each scaled by the root of its weight."""
-        vectors = [
-            network.embed(each) * scale
-            for network, each, scale in zip(self._networks, sums, self._scale, strict=True)
-        ]
-        return np.concatenate(vectors, axis=1)
+    def _start(self, pieces: list[Float]) -> Future[Heard]:
+        """Have the networks run over the pieces of a window."""
+        return self._executor.submit(answer_alone, self._maker.listen(pieces), self._maker.answers)
 
 
 def _plan(spans: Mapping[str, Sequence[SpeechSpan]], start_s: float) -> list[_Window]:
@@ -234,12 +169,12 @@ def _plan(spans: Mapping[str, Sequence[SpeechSpan]], start_s: float) -> list[_Wi
         stretches = []
         for span in sorted(own, key=lambda span: (span.start, span.end)):
             first, last = (round((each - start_s) * SAMPLE_RATE) for each in (span.start, span.end))
-            count = -(-(last - first) // round(_WINDOW_S * SAMPLE_RATE)) or 1
+            count = -(-(last - first) // round(WINDOW_S * SAMPLE_RATE)) or 1
             cuts = [first + (last - first) * i // count for i in range(count + 1)]
             stretches += [(a, b, span.channel) for a, b in pairwise(cuts)]
         stretches = [(max(a, 0), b, c) for a, b, c in stretches if b > max(a, 0)]
         total = sum(b - a for a, b, _ in stretches)
-        share = total / max(1, round(total / SAMPLE_RATE / _WINDOW_S))
+        share = total / max(1, round(total / SAMPLE_RATE / WINDOW_S))
         done, mine = 0, [_Window(speaker)]
         for a, b, channel in stretches:
             if done + (b - a) / 2 > share * len(mine):
@@ -278,42 +213,3 @@ def _read(
         position = end
         on_progress(min(1.0, position / last))
     yield from (window for window in windows if window.missing)
-
-
-def _joined(sums: Sequence[Sums]) -> Sums:
-    """All rows of ``sums``."""
-    return Sums(
-        count=np.concatenate([each.count for each in sums]),
-        first=np.concatenate([each.first for each in sums]),
-        second=np.concatenate([each.second for each in sums]),
-    )
-
-
-def _total(sums: Sums) -> Sums:
-    """All rows of ``sums`` in one."""
-    return Sums(
-        count=sums.count.sum(keepdims=True),
-        first=sums.first.sum(axis=0, keepdims=True),
-        second=sums.second.sum(axis=0, keepdims=True),
-    )
-
-
-def _consistency(vectors: Float) -> float:
-    """The mean cosine between the two groups of ``vectors`` [n, dim] that differ most; 1 for one.
-
-    The two least alike are the seeds of the groups. One voice stays above a half, two do not,
-    even when one of them has but a few of the vectors.
-    """
-    if len(vectors) == 1:
-        return 1.0
-    cosines = product(vectors, vectors)
-    one, other = divmod(int(cosines.argmin()), len(vectors))
-    group = cosines[one] >= cosines[other]
-    group[one], group[other] = True, False
-    return float(cosines[group][:, ~group].mean())
-
-
-def _snr_db(power: Float) -> float:
-    """How far speech is above the faintest tenth of its frames."""
-    noise = float(np.percentile(power, 10))
-    return 10 * float(np.log10(max(float(power.mean()), 1e-9) / max(noise, 1e-9)))
