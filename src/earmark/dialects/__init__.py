@@ -9,4 +9,7 @@ or ``_documents`` what is answered.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+__all__ = ["MAX_MESSAGE_BYTES"]
+
+MAX_MESSAGE_BYTES = 2 << 20
+"""Longest message of a WebSocket, in any of them: a minute of sound at 16 kHz."""

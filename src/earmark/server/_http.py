@@ -12,13 +12,17 @@ from typing import Literal
 import uvicorn
 from starlette.types import ASGIApp
 
+from earmark.dialects import MAX_MESSAGE_BYTES
 from earmark.errors import InvalidOption, Unavailable
 from earmark.server._tls import Tls
+from earmark.server._websockets import BoundedWebSocket
 
 __all__ = ["HttpServer", "bind", "port_taken"]
 
 _BACKLOG = 2048
 _LEAST_S = 1.0
+_PING_S = 15.0
+_PONG_S = 45.0  # a client whose sound has to wait is read from late
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -52,7 +56,11 @@ class HttpServer:
             uvicorn.Config(
                 app,
                 http=_protocol(),
-                ws="websockets-sansio",
+                ws=BoundedWebSocket,
+                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_ping_interval=_PING_S,
+                ws_ping_timeout=_PONG_S,
+                ws_per_message_deflate=False,  # of sound it saves little
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -81,9 +81,10 @@ class Metrics(Observer):
             ["method", "code"],
             _LATENCY_S,
         )
-        self.live_sessions = Gauge(
+        open_sessions = Gauge(
             "earmark_live_sessions", "Live sessions that are open.", registry=self.registry
         )
+        open_sessions.set_function(lambda: service.live.count)
 
     def job_finished(
         self,

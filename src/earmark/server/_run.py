@@ -31,6 +31,7 @@ __all__ = ["serve", "work"]
 Say = Callable[[str], None]
 
 _LAST_CALLS_S = 2.0  # calls that are under way in the end; a watch of the health never ends
+_LAST_WORDS_S = 5.0  # in which live streams are told why they end
 _TIDY_S = 2.0
 
 _FIRST_KEY = """\
@@ -135,6 +136,7 @@ async def _live(
         if grpc is not None:
             await grpc.drain()
         background.cancel()
+        await asyncio.to_thread(service.live.settle, min(grace_s, _LAST_WORDS_S))
         await asyncio.gather(starting, return_exceptions=True)
         draining = asyncio.create_task(asyncio.to_thread(background.drain, grace_s))
         await asyncio.wait((draining,), timeout=grace_s + _TIDY_S)

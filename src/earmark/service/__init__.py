@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from earmark.service._audit import Audit as Audit
     from earmark.service._audit import AuditEntry as AuditEntry
     from earmark.service._audit import Verification as Verification
-    from earmark.service._call_sound import Encoding as Encoding
-    from earmark.service._call_sound import SoundFormat as SoundFormat
+    from earmark.service._call_media import CallMedia as CallMedia
+    from earmark.service._call_media import CallMediaStream as CallMediaStream
     from earmark.service._calls import Call as Call
     from earmark.service._calls import Calls as Calls
     from earmark.service._calls import CallWriter as CallWriter
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from earmark.service._limits import RateLimits as RateLimits
     from earmark.service._links import Links as Links
     from earmark.service._live import LiveSessions as LiveSessions
+    from earmark.service._live_stream import Hosted as Hosted
     from earmark.service._live_stream import LiveStream as LiveStream
     from earmark.service._local import LocalGallery as LocalGallery
     from earmark.service._media import MediaLibrary as MediaLibrary
@@ -101,6 +102,8 @@ if TYPE_CHECKING:
     from earmark.service._tenants import Tenant as Tenant
     from earmark.service._tenants import Tenants as Tenants
     from earmark.service._text import iso as iso
+    from earmark.service._tickets import Ticket as Ticket
+    from earmark.service._tickets import Tickets as Tickets
     from earmark.service._token import generate_token as generate_token
     from earmark.service._uploads import Upload as Upload
     from earmark.service._uploads import Uploads as Uploads
@@ -113,7 +116,7 @@ _HOMES = {
     "_addresses": ("AddressRules",),
     "_analyst": ("Analyst",),
     "_audit": ("Audit", "AuditEntry", "Verification"),
-    "_call_sound": ("Encoding", "SoundFormat"),
+    "_call_media": ("CallMedia", "CallMediaStream"),
     "_calls": ("Call", "CallWriter", "Calls"),
     "_consents": ("standing_consent",),
     "_archive": ("Appearance", "Appearances", "HeardVoice"),
@@ -134,7 +137,7 @@ _HOMES = {
     "_limits": ("Allowance", "RateLimits"),
     "_links": ("Links",),
     "_live": ("LiveSessions",),
-    "_live_stream": ("LiveStream",),
+    "_live_stream": ("Hosted", "LiveStream"),
     "_local": ("LocalGallery",),
     "_media": ("MediaLibrary", "MediaWriter"),
     "_model": (
@@ -161,6 +164,7 @@ _HOMES = {
     "_task_enrolment": ("TaskEnrolment",),
     "_tenants": ("UNCHANGED", "Tenant", "Tenants"),
     "_text": ("iso",),
+    "_tickets": ("Ticket", "Tickets"),
     "_token": ("generate_token",),
     "_uploads": ("Upload", "Uploads"),
     "_voice_connectors": ("VoiceConnector", "VoiceConnectors"),

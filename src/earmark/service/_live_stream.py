@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from earmark.errors import SessionOver
@@ -62,7 +62,7 @@ class LiveStream:
     @property
     def backlog_s(self) -> float:
         """Seconds of sound that have come and are not analysed."""
-        return self._hosted.session.backlog_s
+        return self._hosted.backlog_s
 
     @property
     def heard_s(self) -> float:
@@ -98,7 +98,7 @@ class LiveStream:
         """What is known now, as `LiveSession.snapshot`."""
         return self._hosted.session.snapshot()
 
-    def voices(self) -> dict[str, Voiceprint]:
+    def voices(self) -> Mapping[str, Voiceprint]:
         """By label, as `LiveSession.voices`."""
         return self._hosted.session.voices()
 
@@ -161,6 +161,11 @@ class Hosted:
     def received_s(self) -> float:
         """Seconds of sound that have come."""
         return self.received_bytes / self._bytes_per_s
+
+    @property
+    def backlog_s(self) -> float:
+        """Seconds of sound that have come and are not analysed."""
+        return self.session.backlog_s if self._ready.is_set() else 0.0
 
     def host(self, session: LiveSession) -> None:
         """Set once, before anything else is asked."""

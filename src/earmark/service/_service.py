@@ -7,6 +7,7 @@ from typing import Self
 
 from earmark.service._analyst import Analyst
 from earmark.service._audit import Audit
+from earmark.service._call_media import CallMedia
 from earmark.service._calls import Calls
 from earmark.service._enrolment import Enrolment
 from earmark.service._galleries import Galleries
@@ -25,6 +26,7 @@ from earmark.service._store import Store
 from earmark.service._tags import Tags
 from earmark.service._task_enrolment import TaskEnrolment
 from earmark.service._tenants import Tenants
+from earmark.service._tickets import Tickets
 from earmark.service._uploads import Uploads
 from earmark.service._voice_connectors import VoiceConnectors
 from earmark.service._webhooks import Webhooks
@@ -43,6 +45,7 @@ class Service:
         self.keys = Keys(store)
         self.limits = RateLimits(store.settings)
         self.links = Links(store.secret)
+        self.tickets = Tickets(store, self.keys, self.links)
         self.media = MediaLibrary(store)
         self.uploads = Uploads(store)
         self.jobs = Jobs(store)
@@ -60,6 +63,7 @@ class Service:
         self.receipts = Receipts(store)
         self.search = Search(store)
         self.live = LiveSessions(store, self.search)
+        self.call_media = CallMedia(self)
 
     @cached_property
     def http(self) -> Http:
@@ -83,5 +87,6 @@ class Service:
 
     def close(self) -> None:
         self.live.close()
+        self.call_media.close()
         self.analyst.close()
         self.store.close()

@@ -24,6 +24,7 @@ __all__ = [
     "GalleriesCaller",
     "Id",
     "JobsCaller",
+    "LiveCaller",
     "TheService",
 ]
 
@@ -83,6 +84,7 @@ def _allowed(scope: Scope | None) -> Callable[..., Coroutine[Any, Any, Caller]]:
 AnyCaller = Annotated[Caller, Depends(_allowed(None))]
 JobsCaller = Annotated[Caller, Depends(_allowed(Scope.JOBS))]
 GalleriesCaller = Annotated[Caller, Depends(_allowed(Scope.GALLERIES))]
+LiveCaller = Annotated[Caller, Depends(_allowed(Scope.LIVE))]
 AdminCaller = Annotated[Caller, Depends(_allowed(Scope.ADMIN))]
 
 

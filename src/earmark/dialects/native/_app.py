@@ -17,6 +17,7 @@ from earmark.dialects.native import (
     _identifications,
     _jobs,
     _limits,
+    _live,
     _mergers,
     _results,
     _samples,
@@ -24,9 +25,11 @@ from earmark.dialects.native import (
     _speakers,
     _submit,
     _tenant,
+    _tickets,
     _uploads,
     _webhooks,
 )
+from earmark.dialects.native._live_messages import message_schemas
 from earmark.dialects.native._names import PREFIX
 from earmark.dialects.native._problems import Problem, install_handlers, problems
 from earmark.service import Service
@@ -72,6 +75,8 @@ _ROUTES = (
     _archive,
     _search,
     _calls,
+    _live,
+    _tickets,
     _webhooks,
     _audit,
     _tenant,
@@ -118,6 +123,7 @@ def _complete_openapi(app: FastAPI) -> None:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(schema.pop("$defs", {}))
             schemas["Problem"] = schema
+            schemas.update(message_schemas("#/components/schemas/{model}"))
             for path in document["paths"].values():
                 if "post" in path:
                     path["post"].setdefault("parameters", []).append(_IDEMPOTENCY_KEY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,11 +12,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from earmark.errors import EarmarkError, Kind, RateLimited
 
-__all__ = ["Problem", "Wrong", "install_handlers", "problem", "problems"]
+__all__ = [
+    "Problem",
+    "Wrong",
+    "install_handlers",
+    "problem",
+    "problems",
+    "refusal",
+    "wrongs",
+]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -82,7 +90,7 @@ class Problem(BaseModel):
 
 
 def problem(
-    request: Request,
+    request: HTTPConnection,
     *,
     status: int,
     code: str,
@@ -127,6 +135,11 @@ def install_handlers(app: FastAPI) -> None:
 
 def _earmark_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, EarmarkError)
+    return refusal(request, error)
+
+
+def refusal(request: HTTPConnection, error: EarmarkError) -> JSONResponse:
+    """The answer to a request that failed with this error."""
     headers = {}
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -146,8 +159,7 @@ def _earmark_error(request: Request, error: Exception) -> JSONResponse:
 def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
-    wrongs = {wrong.field: wrong for wrong in map(_wrong, reversed(found))}  # one per field
-    errors = [*reversed(wrongs.values())]
+    errors = wrongs(found)
     broken = any(each["type"] == "json_invalid" for each in found)
     return problem(
         request,
@@ -156,6 +168,12 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
         detail=" ".join(wrong.message for wrong in errors[:5]),
         errors=errors if len(errors) > 1 else (),
     )
+
+
+def wrongs(found: Sequence[Mapping[str, Any]]) -> list[Wrong]:
+    """What pydantic has found, one per field."""
+    by_field = {wrong.field: wrong for wrong in map(_wrong, reversed(found))}
+    return [*reversed(by_field.values())]
 
 
 def _wrong(error: Mapping[str, Any]) -> Wrong:

@@ -1,0 +1,29 @@
+"""WebSockets that end when they are over, also when the other side does not read any more."""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+__all__ = ["BoundedWebSocket"]
+
+_LINGER_S = 15.0
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, which by itself would wait for ever until its last words are read."""
+
+    _abort: asyncio.TimerHandle | None = None
+
+    async def run_asgi(self) -> None:
+        try:
+            await super().run_asgi()
+        finally:
+            if self.transport is not None and not self.disconnected:
+                self._abort = self.loop.call_later(_LINGER_S, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._abort is not None:
+            self._abort.cancel()
+        super().connection_lost(exc)
