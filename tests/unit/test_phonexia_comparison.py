@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from earmark.dialects.phonexia import _comparison
+from earmark.dialects.phonexia import _room
 from earmark.dialects.phonexia._comparison import MAX_BODY_BYTES, ComparisonRequest
 from earmark.errors import InvalidInput, Unavailable
 from earmark.voiceprints import Voiceprint
@@ -95,13 +95,13 @@ def test_that_the_largest_comparison_fits() -> None:
     assert (50_000 + 20) * (len(A) + len('"",  ')) < MAX_BODY_BYTES
 
 
-def test_that_bodies_share_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_comparison, "MAX_HELD_BYTES", 100)
-    room = _comparison._Room()
-    with _comparison._Body(room) as one, _comparison._Body(room) as other:
-        one.write(b"x" * 60)
-        other.write(b"x" * 40)
-        with pytest.raises(Unavailable, match="busy with other large comparisons"):
-            other.write(b"x")
-    with _comparison._Body(room) as third:
-        third.write(b"x" * 100)
+def test_that_requests_share_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_room, "MAX_HELD_BYTES", 100)
+    room = _room.Room()
+    with room.share() as one, room.share() as other:
+        one.take(60)
+        other.take(40)
+        with pytest.raises(Unavailable, match="busy with other large requests"):
+            other.take(1)
+    with room.share() as third:
+        third.take(100)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Any, Final, Self
@@ -23,21 +22,25 @@ from earmark.dialects.phonexia._access import Admission
 from earmark.dialects.phonexia._errors import dotted
 from earmark.dialects.phonexia._names import NAME
 from earmark.dialects.phonexia._requests import promise_of
+from earmark.dialects.phonexia._room import Room, Share
 from earmark.dialects.phonexia._tasks import accepted
 from earmark.dialects.phonexia._technologies import COMPARISON
-from earmark.errors import InvalidInput, Unavailable, VoiceprintError
+from earmark.errors import InvalidInput, VoiceprintError
 from earmark.service import Service, Submission
 from earmark.voiceprints import Voiceprint, require_model
 
-__all__ = ["MAX_BODY_BYTES", "ComparisonRequest", "add_comparison_route"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "MAX_LIST",
+    "MAX_SCORES",
+    "ComparisonRequest",
+    "add_comparison_route",
+]
 
 MAX_LIST: Final = 50_000
 MAX_SCORES: Final = 1_000_000
 MAX_BODY_BYTES: Final = 128 << 20
 """Longest body: 50,000 voiceprints and 20 to compare them with are 117 MiB."""
-
-MAX_HELD_BYTES: Final = 512 << 20
-"""Of bodies that are read at once. Voiceprints do not go to the disk before they are encrypted."""
 
 _TOLD: Final = 10  # of the voiceprints that cannot be used
 
@@ -90,13 +93,13 @@ class ComparisonRequest(BaseModel):
 
 def add_comparison_route(app: FastAPI, service: Service) -> None:
     """Let ``app`` take comparisons."""
-    room = _Room()
+    room = Room()
 
     @app.post(COMPARISON.path, dependencies=[Depends(Admission(service, COMPARISON.path))])
     async def start(request: Request) -> Response:
         _refuse_too_long(announced_bytes(request) or 0)
-        with _Body(room) as body:
-            sealed = await receive_body(request, body)
+        with room.share() as share:
+            sealed = await receive_body(request, _Body(share))
             submission = Submission(
                 dialect=NAME,
                 kind=COMPARISON.kind,
@@ -115,49 +118,19 @@ def _refuse_too_long(size: int) -> None:
         raise HTTPException(413)
 
 
-class _Room:
-    """The memory that bodies may take up, all requests together."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken = 0
-
-    def take(self, size: int) -> None:
-        """Take so many bytes more. Raises `Unavailable` when there is no room for them now."""
-        with self._lock:
-            if self._taken + size > MAX_HELD_BYTES:
-                raise Unavailable(
-                    "The server is busy with other large comparisons: send it again in a moment."
-                )
-            self._taken += size
-
-    def give(self, size: int) -> None:
-        """Give so many bytes back."""
-        with self._lock:
-            self._taken -= size
-
-
 class _Body:
-    """A body in memory, of which the voiceprints are made in the end; its room is then given back.
+    """A body in memory, of which the voiceprints are made in the end.
 
     As a writer it takes the body as it comes.
     """
 
-    def __init__(self, room: _Room) -> None:
-        self._room = room
+    def __init__(self, share: Share) -> None:
+        self._share = share
         self._body = bytearray()
-        self._taken = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._room.give(self._taken)
 
     def write(self, data: bytes) -> None:
         _refuse_too_long(len(self._body) + len(data))
-        self._room.take(len(data))
-        self._taken += len(data)
+        self._share.take(len(data))
         self._body += data
 
     def commit(self) -> bytes:

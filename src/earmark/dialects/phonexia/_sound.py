@@ -1,0 +1,100 @@
+"""The recording of a call, written to the media store while its messages arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from fastapi.concurrency import contextmanager_in_threadpool
+from phonexia.grpc.common.core_pb2 import Audio
+
+from earmark.dialects._grpc import run_sync
+from earmark.dialects.phonexia._names import NAME
+from earmark.dialects.phonexia._raw_audio import wav_head
+from earmark.errors import EmptyAudio, InvalidInput
+from earmark.service import Caller, Media, MediaWriter, Service
+
+__all__ = ["Heard", "first_of", "kept_sound", "patiently"]
+
+SILENCE_S: Final = 60.0
+"""How long a client may send nothing in the middle of a call."""
+
+BLOCK_BYTES: Final = 1 << 18
+"""What arrives is written in pieces of at least this size: one trip to a thread for each."""
+
+_NOTHING: Final = "The call brought no audio: send a recording."
+
+
+class Heard(Protocol):
+    """A request that brings audio."""
+
+    @property
+    def audio(self) -> Audio: ...
+
+
+H = TypeVar("H", bound=Heard)
+M = TypeVar("M")
+
+
+async def patiently(requests: AsyncIterator[M]) -> AsyncIterator[M]:
+    """The requests of a call. Raises `InvalidInput` when the client falls silent."""
+    messages = aiter(requests)
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                request = await anext(messages)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise InvalidInput(
+                f"Nothing came for {SILENCE_S:.0f} s: send what is to be analysed without such"
+                " breaks, and close the stream after it."
+            ) from error
+        yield request
+
+
+async def first_of(requests: AsyncIterator[M]) -> M:
+    """The first request, which says what is asked. Raises `EmptyAudio` when there is none."""
+    async for request in requests:
+        return request
+    raise EmptyAudio(_NOTHING)
+
+
+@asynccontextmanager
+async def kept_sound(
+    service: Service, caller: Caller, first: H, rest: AsyncIterator[H]
+) -> AsyncIterator[Media]:
+    """The audio of a call, whose first message says what it is; kept until the call is answered.
+
+    Raises `EmptyAudio`, `InvalidOption` for raw audio that cannot be, `InvalidInput` as
+    `patiently`, and what storing it raises.
+    """
+    media = await _receive(service, caller, first, rest)
+    async with contextmanager_in_threadpool(service.media.for_request(media)):
+        yield media
+
+
+async def _receive(service: Service, caller: Caller, first: H, rest: AsyncIterator[H]) -> Media:
+    raw = first.audio.HasField("raw_audio_config")
+    block = bytearray(wav_head(first.audio.raw_audio_config) if raw else b"")
+    writer: MediaWriter = await run_sync(
+        partial(service.media.writer, caller, dialect=NAME, owned=True, at_once=True)
+    )
+    try:
+        size = len(first.audio.content)
+        block += first.audio.content
+        async for request in rest:
+            size += len(request.audio.content)
+            block += request.audio.content
+            if len(block) >= BLOCK_BYTES:
+                await run_sync(writer.write, bytes(block))
+                block.clear()
+        if not size:
+            raise EmptyAudio(_NOTHING)
+        await run_sync(writer.write, bytes(block))
+        return await run_sync(writer.commit)
+    finally:
+        await run_sync(writer.abort)  # does nothing once committed
