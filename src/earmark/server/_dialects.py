@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import grpc
 from starlette.types import ASGIApp
 
-from earmark.dialects import chime, deepaffects, native, phonexia, pyannoteai
+from earmark.dialects import chime, deepaffects, deeptone, native, phonexia, pyannoteai
 from earmark.service import Service, WebhookFormat
 from earmark.settings import Settings
 
@@ -35,6 +35,7 @@ DIALECTS = (
     Dialect(name=phonexia.NAME, mounts=phonexia.mounts),
     Dialect(name=chime.NAME, mounts=chime.mounts, webhooks=chime.webhook_format),
     Dialect(name=deepaffects.NAME, mounts=deepaffects.mounts, webhooks=deepaffects.webhook_format),
+    Dialect(name=deeptone.NAME, mounts=deeptone.mounts),
 )
 
 
