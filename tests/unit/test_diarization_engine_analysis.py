@@ -160,7 +160,9 @@ def test_an_abandoned_analysis_leaves_no_work(loaded: Models, sparse: Float) -> 
         futures: list[Future[Any]] = [
             future for under_way in analysis._segmented for _, future in under_way.batches
         ]
-        futures += [task.future for tasks, _ in analysis._pooler._batches for task in tasks]
+        futures += [
+            task.future for tasks, _ in analysis._gathering.pooler._batches for task in tasks
+        ]
         open_ = sum(not future.done() for future in futures)
         analysis.abandon()
         assert open_ > 2

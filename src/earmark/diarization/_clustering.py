@@ -8,12 +8,15 @@ short one is noisy. What stays short is nobody (see `Parameters`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization._linkage import average_linkage
 from earmark.diarization._parameters import Parameters
+from earmark.errors import InvalidOption
 from earmark.models import product
 from earmark.voiceprints import unit
 
@@ -32,6 +35,25 @@ class CountHint:
 
     least: int = 0
     most: int | None = None
+
+    @classmethod
+    def of(cls, speakers: int | None, least: int | None, most: int | None) -> Self:
+        """From an exact number, or limits. Raises `InvalidOption` for what makes no sense."""
+        given = (("speakers", speakers), ("min_speakers", least), ("max_speakers", most))
+        for name, value in given:
+            if value is None:
+                continue
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                raise InvalidOption(f"{name} is a whole number from 1 up, not {value!r}.")
+        if speakers is not None and (least is not None or most is not None):
+            raise InvalidOption(
+                "speakers is the exact number of speakers; leave min_speakers and max_speakers out."
+            )
+        if least is not None and most is not None and least > most:
+            raise InvalidOption(f"min_speakers {least} is more than max_speakers {most}.")
+        if speakers is not None:
+            least = most = speakers
+        return cls(least=least or 0, most=most)
 
     def missed(self, found: int) -> str:
         """What to tell the caller when ``found`` speakers are not what was asked for, or ""."""

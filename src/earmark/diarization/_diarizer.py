@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
-from numbers import Integral
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
-import numpy as np
-
 from earmark.audio import Audio, Channels, Source, open_audio
 from earmark.diarization._analysis import Analysis
-from earmark.diarization._channel import Channel, Span, find_speech, label_channel
+from earmark.diarization._answer import diarization_of
+from earmark.diarization._channel import find_speech, label_channel
 from earmark.diarization._clustering import CountHint
-from earmark.diarization._confidence import FrameConfidence
 from earmark.diarization._crosstalk import without_crosstalk
-from earmark.diarization._grid import FRAME_S, FRAME_START_S
 from earmark.diarization._listening import listen
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE, FAST
@@ -26,12 +22,10 @@ from earmark.diarization._progress import OnProgress, Reporter
 from earmark.diarization._result import Diarization
 from earmark.diarization._sources import rewinder, stem
 from earmark.diarization._speech import ChannelSpeech, SpeechActivity
-from earmark.diarization._turn import Turn
 from earmark.diarization._voices import clean_spans, overlap_shares
-from earmark.errors import InvalidOption
 from earmark.models import ModelStore
 from earmark.settings import Settings, get_settings
-from earmark.voiceprints import Voiceprint, VoiceprintExtractor
+from earmark.voiceprints import VoiceprintExtractor
 
 __all__ = ["Diarizer", "diarize"]
 
@@ -60,7 +54,6 @@ class Diarizer:
     ) -> None:
         self._settings = settings or get_settings()
         self._parameters = FAST if fast else ACCURATE
-        self._voiceprint_model = "diarization-fast-1" if fast else "diarization-1"
         store = ModelStore(self._settings)
         provider = self._settings.provider
         threads = self._settings.threads or _usable_cores()
@@ -106,7 +99,7 @@ class Diarizer:
         again is no source of voiceprints), `AudioNotFound`, `AudioTooLarge`, a
         kind of `AudioError` for what cannot be read, and `Canceled` when ``on_progress`` says so.
         """
-        _hint(speakers, min_speakers, max_speakers)
+        hint = CountHint.of(speakers, min_speakers, max_speakers)
         again = rewinder(source) if voiceprints else None
 
         def opened() -> Audio:
@@ -121,9 +114,7 @@ class Diarizer:
 
         with opened() as audio:
             report = Reporter(on_progress, share=_DIARIZED if voiceprints else 1.0)
-            result = self._diarize(
-                audio, _hint(speakers, min_speakers, max_speakers), stem(source), report
-            )
+            result = self._diarize(audio, hint, stem(source), report)
         if again is None:
             return result
         again()
@@ -146,7 +137,7 @@ class Diarizer:
         ``audio`` comes from `open_audio` or `open_isolated`, which choose its channels and range;
         ``uri`` is what the exports call the recording.
         """
-        hint = _hint(speakers, min_speakers, max_speakers)
+        hint = CountHint.of(speakers, min_speakers, max_speakers)
         return self._diarize(audio, hint, uri, Reporter(on_progress))
 
     def _diarize(
@@ -163,14 +154,16 @@ class Diarizer:
         for i, channel in enumerate(found, 1):
             answers.append(label_channel(channel, hint, self._parameters))
             report("labelling", _ANALYSED + (1 - _ANALYSED) * i / len(found))
-        return self._result(
+        return diarization_of(
             answers,
             audio.channels,
             hint,
+            self._parameters,
             duration=found[0].duration,
             start=audio.start_s,
             uri=uri,
             warnings=audio.warnings,
+            models=self._fingerprints,
         )
 
     def read_voices(
@@ -284,56 +277,6 @@ class Diarizer:
             models={**diarization.models, **self._extractor.models},
         )
 
-    def _result(
-        self,
-        answers: list[Channel],
-        names: tuple[int | None, ...],
-        hint: CountHint,
-        *,
-        duration: float,
-        start: float,
-        uri: str | None,
-        warnings: tuple[str, ...],
-    ) -> Diarization:
-        turns: list[Turn] = []
-        exclusive: list[Turn] = []
-        voiceprints = {}
-        for answer, channel in zip(answers, names, strict=True):
-            prefix = "" if channel is None else f"CH{channel}_"
-            labels = [f"{prefix}SPEAKER_{k:02d}" for k in range(len(answer.centroids))]
-            turns += _turns(answer.spans, labels, channel, start)
-            exclusive += _turns(answer.exclusive, labels, channel, start)
-            for label, vector, seconds in zip(
-                labels, answer.centroids, answer.net_speech_s, strict=True
-            ):
-                if vector.any():
-                    voiceprints[label] = Voiceprint(
-                        vector=vector,
-                        model=self._voiceprint_model,
-                        net_speech_s=round(float(seconds), 3),
-                    )
-            missed = hint.missed(len(labels))
-            if missed:
-                where = "" if channel is None else f" on channel {channel}"
-                warnings = (*warnings, f"{missed}{where}.")
-        return Diarization(
-            turns=tuple(turns),
-            exclusive=tuple(exclusive),
-            duration=duration,
-            start_s=start,
-            channels=tuple(channel for channel in names if channel is not None),
-            voiceprints=voiceprints,
-            confidence=FrameConfidence(
-                values=np.stack([answer.confidence for answer in answers]),
-                step=FRAME_S,
-                start=start + FRAME_START_S,
-            ),
-            warnings=warnings,
-            uri=uri,
-            models=self._fingerprints,
-            settings=asdict(self._parameters) | {"networks": "+".join(self._parameters.networks)},
-        )
-
 
 def diarize(
     source: Source,
@@ -367,33 +310,3 @@ def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _hint(speakers: int | None, least: int | None, most: int | None) -> CountHint:
-    for name, value in (("speakers", speakers), ("min_speakers", least), ("max_speakers", most)):
-        if value is None:
-            continue
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise InvalidOption(f"{name} is a whole number from 1 up, not {value!r}.")
-    if speakers is not None and (least is not None or most is not None):
-        raise InvalidOption(
-            "speakers is the exact number of speakers; leave min_speakers and max_speakers out."
-        )
-    if least is not None and most is not None and least > most:
-        raise InvalidOption(f"min_speakers {least} is more than max_speakers {most}.")
-    if speakers is not None:
-        least = most = speakers
-    return CountHint(least=least or 0, most=most)
-
-
-def _turns(spans: list[Span], labels: list[str], channel: int | None, start: float) -> list[Turn]:
-    return [
-        Turn(
-            start=start + span.start,
-            end=start + span.end,
-            speaker=labels[span.speaker],
-            channel=channel,
-            confidence=span.confidence,
-        )
-        for span in spans
-    ]
