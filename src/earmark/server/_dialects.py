@@ -30,11 +30,21 @@ class Dialect:
 
 
 DIALECTS = (
-    Dialect(name=native.NAME, mounts=native.mounts, webhooks=native.webhook_format),
+    Dialect(
+        name=native.NAME,
+        mounts=native.mounts,
+        webhooks=native.webhook_format,
+        grpc=native.grpc_services,
+    ),
     Dialect(name=pyannoteai.NAME, mounts=pyannoteai.mounts, webhooks=pyannoteai.webhook_format),
-    Dialect(name=phonexia.NAME, mounts=phonexia.mounts),
+    Dialect(name=phonexia.NAME, mounts=phonexia.mounts, grpc=phonexia.grpc_services),
     Dialect(name=chime.NAME, mounts=chime.mounts, webhooks=chime.webhook_format),
-    Dialect(name=deepaffects.NAME, mounts=deepaffects.mounts, webhooks=deepaffects.webhook_format),
+    Dialect(
+        name=deepaffects.NAME,
+        mounts=deepaffects.mounts,
+        webhooks=deepaffects.webhook_format,
+        grpc=deepaffects.grpc_services,
+    ),
     Dialect(name=deeptone.NAME, mounts=deeptone.mounts),
 )
 

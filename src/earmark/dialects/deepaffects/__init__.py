@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from earmark.dialects.deepaffects._app import mounts
 from earmark.dialects.deepaffects._names import NAME
-from earmark.dialects.deepaffects._realtime import add_realtime
+from earmark.dialects.deepaffects._realtime import grpc_services
 from earmark.dialects.deepaffects._webhook_format import webhook_format
 
-__all__ = ["NAME", "add_realtime", "mounts", "webhook_format"]
+__all__ = ["NAME", "grpc_services", "mounts", "webhook_format"]

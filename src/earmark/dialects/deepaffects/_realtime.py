@@ -30,7 +30,7 @@ from earmark.errors import Conflict, EarmarkError, Kind, SessionOver
 from earmark.live import Ended, Flushed, LiveConfig, LiveView, TurnState
 from earmark.service import Caller, IdentifyOptions, Scope, Service
 
-__all__ = ["add_realtime"]
+__all__ = ["grpc_services"]
 
 _SERVICE: Final = DESCRIPTOR.services_by_name["DeepAffectsRealtime"]
 _OFFERED: Final = "IdentifySpeaker"
@@ -39,7 +39,7 @@ _AT_ONCE: Final = 4  # chunks of one tenant that are decoded at the same time
 T = TypeVar("T")
 
 
-def add_realtime(server: grpc.aio.Server, service: Service) -> tuple[str, ...]:
+def grpc_services(server: grpc.aio.Server, service: Service) -> tuple[str, ...]:
     """Add the service to a gRPC server; its full name."""
     realtime = _Realtime(service)
     handlers = {
