@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from callers import new_caller
+from earmark.audio import Encoding, PcmFormat
 from earmark.errors import (
     AudioTooLarge,
     Conflict,
@@ -24,7 +25,6 @@ from earmark.errors import (
 from earmark.service import (
     Call,
     Caller,
-    Encoding,
     Idempotency,
     JobKind,
     JobOptions,
@@ -34,7 +34,6 @@ from earmark.service import (
     Scope,
     SearchOptions,
     Service,
-    SoundFormat,
     Submission,
 )
 from earmark.service._search_findings import IDENTIFICATION_S
@@ -46,7 +45,7 @@ from earmark.storage._schema import calls, deliveries, webhooks
 from people import wav_of
 from stores import store_on
 
-PCM = SoundFormat(encoding=Encoding.PCM_S16LE, sample_rate=8000)
+PCM = PcmFormat(encoding=Encoding.PCM_S16LE, sample_rate=8000)
 SECOND = bytes(16_000)
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what has nothing to do with the database."""
@@ -76,7 +75,7 @@ class Line:
     def say(
         self,
         data: bytes = SECOND,
-        form: SoundFormat | None = PCM,
+        form: PcmFormat | None = PCM,
         leg: Leg | None = Leg.CALLER,
         promise: Idempotency | None = None,
     ) -> Call:
@@ -121,10 +120,10 @@ def test_a_call_is_opened_once(service: Service) -> None:
 def test_sound_of_every_format_is_counted_by_leg(service: Service) -> None:
     line, second = Line(service), np.zeros(8000, np.int16)
     line.say()
-    line.say(bytes(8000), SoundFormat(encoding=Encoding.MULAW, sample_rate=8000), Leg.CALLEE)
+    line.say(bytes(8000), PcmFormat(encoding=Encoding.MULAW, sample_rate=8000), Leg.CALLEE)
     line.say(wav_of(second), None)
     line.say(wav_of(np.stack([second, second], axis=1)), None, None)
-    both = SoundFormat(encoding=Encoding.PCM_S16LE, sample_rate=8000, channels=2)
+    both = PcmFormat(encoding=Encoding.PCM_S16LE, sample_rate=8000, channels=2)
     call = line.say(bytes(32_000), both, None)
     assert call.sound_s == {Leg.CALLER: pytest.approx(4.0), Leg.CALLEE: pytest.approx(3.0)}
     assert call.pieces == 5

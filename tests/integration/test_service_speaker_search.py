@@ -13,7 +13,7 @@ from wave import open as open_wav
 import pytest
 
 from callers import new_caller
-from earmark.diarization import Diarization
+from earmark.audio import Encoding, PcmFormat
 from earmark.errors import (
     Conflict,
     ConsentRequired,
@@ -26,7 +26,6 @@ from earmark.errors import (
 from earmark.service import (
     Call,
     Caller,
-    Encoding,
     Job,
     JobError,
     JobKind,
@@ -38,11 +37,11 @@ from earmark.service import (
     SearchFindings,
     SearchOptions,
     Service,
-    SoundFormat,
     Speaker,
     Submission,
 )
 from earmark.service._conclusion import Concluded, NotYet
+from earmark.service._heard import Heard
 from earmark.service._sweeper import sweep
 from earmark.settings import Settings
 from earmark.storage import Database, job_voiceprints, speakers
@@ -54,7 +53,7 @@ from voices import a_voice
 
 CHIME = "chime"
 BUS = ("https://bus.example.com/",)
-PCM = SoundFormat(encoding=Encoding.PCM_S16LE, sample_rate=8000)
+PCM = PcmFormat(encoding=Encoding.PCM_S16LE, sample_rate=8000)
 DAY = 86_400.0
 
 
@@ -166,11 +165,12 @@ class Desk:
             return sorted(each["event"] for each in found.mappings())
 
 
-def heard(seconds: float, voice: Voiceprint | None, net_speech_s: float) -> Diarization:
+def heard(seconds: float, voice: Voiceprint | None, net_speech_s: float) -> Heard:
     if voice is None:
-        return diarization(duration=seconds)
+        return Heard.of(diarization(duration=seconds))
     plain = diarization(turn(0.0, net_speech_s, "SPEAKER_00"), duration=seconds)
-    return replace(plain, voiceprints={"SPEAKER_00": replace(voice, net_speech_s=net_speech_s)})
+    prints = {"SPEAKER_00": replace(voice, net_speech_s=net_speech_s)}
+    return Heard.of(replace(plain, voiceprints=prints))
 
 
 def test_a_task_goes_on_as_more_is_said(service: Service) -> None:
@@ -321,7 +321,7 @@ def test_nobody_is_enrolled_from_what_two_people_said(service: Service) -> None:
         diarization(turn(0.0, 19.0, "SPEAKER_00"), turn(19.0, 30.0, "SPEAKER_01"), duration=30.0),
         voiceprints={"SPEAKER_00": one, "SPEAKER_01": other},
     )
-    desk.finish(service.speaker_search.conclude(job, two))
+    desk.finish(service.speaker_search.conclude(job, Heard.of(two)))
     found = desk.findings()
     assert (found.voiceprint, found.several, found.matches) == (False, True, ())
     assert "More than one person" in str(found.message)

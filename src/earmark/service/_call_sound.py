@@ -3,65 +3,23 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, BinaryIO, Self
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio import SAMPLE_RATE, open_isolated
-from earmark.errors import EmptyAudio, InvalidInput, InvalidOption
+from earmark.audio import SAMPLE_RATE, PcmDecoder, PcmFormat, open_isolated
+from earmark.errors import EmptyAudio, InvalidInput
 from earmark.service._model import Leg
 from earmark.settings import Settings
 
-__all__ = ["Encoding", "Piece", "SoundFormat", "measure", "write_wav"]
+__all__ = ["Piece", "joined", "measure", "of_leg", "write_wav"]
 
 Float = NDArray[np.float32]
 
-_RATES = (8_000, 192_000)
 _READ_BYTES = 1 << 20
-
-
-class Encoding(StrEnum):
-    """How raw samples are written."""
-
-    PCM_S16LE = "pcm_s16le"
-    MULAW = "mulaw"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SoundFormat:
-    """The format of raw samples, which say nothing of it themselves; ``sample_rate`` is in Hz."""
-
-    encoding: Encoding
-    sample_rate: int
-    channels: int = 1
-
-    def __post_init__(self) -> None:
-        """Raise `InvalidOption` for what telephones do not send."""
-        least, most = _RATES
-        if not least <= self.sample_rate <= most:
-            raise InvalidOption(
-                f"Raw sound has {least} to {most} samples per second, not {self.sample_rate}."
-            )
-        if self.channels not in (1, 2):
-            raise InvalidOption(f"Raw sound has 1 or 2 channels, not {self.channels}.")
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self | None:
-        """The format in a row of the database; None: the sound is in a container."""
-        return cls(**{**row, "encoding": Encoding(row["encoding"])}) if row else None
-
-    def row(self) -> dict[str, Any]:
-        """What `of` takes."""
-        return asdict(self)
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one sample of all channels."""
-        return self.channels * (2 if self.encoding is Encoding.PCM_S16LE else 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +30,7 @@ class Piece:
     """
 
     open: Callable[[], BinaryIO]
-    format: SoundFormat | None
+    format: PcmFormat | None
     leg: Leg | None
 
 
@@ -108,7 +66,7 @@ def write_wav(
         wav.setnchannels(1)
         wav.setsampwidth(2)
         wav.setframerate(SAMPLE_RATE)
-        for block in _joined(pieces, leg, settings):
+        for block in joined(pieces, leg, settings):
             samples = np.rint(block[:left] * 32767.0).astype("<i2")
             wav.writeframes(samples.tobytes())
             left -= len(samples)
@@ -124,71 +82,43 @@ def _measure_container(piece: Piece, settings: Settings) -> float:
         return float(sum(block.shape[1] for block in audio)) / SAMPLE_RATE
 
 
-def _joined(pieces: Iterable[Piece], leg: Leg, settings: Settings) -> Iterator[Float]:
-    """One leg, float32 [n] at 16 kHz; raw pieces of one rate are converted as one stream."""
-    converter = _Converter(SAMPLE_RATE)
+def joined(pieces: Iterable[Piece], leg: Leg, settings: Settings) -> Iterator[Float]:
+    """One leg, float32 [n] at 16 kHz; raw pieces of one format are converted as one stream.
+
+    Raises as `write_wav`.
+    """
+    form: PcmFormat | None = None
+    decoder: PcmDecoder | None = None
     for piece in pieces:
-        rate = SAMPLE_RATE if piece.format is None else piece.format.sample_rate
-        if rate != converter.rate:
-            yield converter.convert(np.empty(0, np.float32), last=True)
-            converter = _Converter(rate)
-        for block in _blocks(piece, leg, settings):
-            yield converter.convert(block)
-    yield converter.convert(np.empty(0, np.float32), last=True)
+        if decoder is not None and piece.format != form:
+            yield decoder.finish()
+            decoder = None
+        form = piece.format
+        if form is None:
+            yield from _contained(piece, leg, settings)
+            continue
+        if decoder is None:
+            decoder = PcmDecoder(form if piece.leg else replace(form, channels=1))
+        with piece.open() as file:
+            while data := file.read(_READ_BYTES - _READ_BYTES % form.frame_bytes):
+                yield decoder.push(data if piece.leg else of_leg(data, form, leg))
+    if decoder is not None:
+        yield decoder.finish()
 
 
-def _blocks(piece: Piece, leg: Leg, settings: Settings) -> Iterator[Float]:
-    """One leg of a piece: float32 [n] at the piece's rate, 16 kHz for a container."""
-    with piece.open() as file:
-        if piece.format is not None:
-            for samples in _raw(file, piece.format):
-                yield samples.mean(axis=1) if piece.leg else samples[:, leg.channel]
-            return
-        channels = "mix" if piece.leg else [leg.channel]
-        with open_isolated(file, channels=channels, settings=settings) as audio:
-            for block in audio:
-                yield block[0]
+def of_leg(data: bytes, form: PcmFormat, leg: Leg) -> bytes:
+    """The samples of one leg, of raw sound of both; bytes of a sample that is cut are dropped."""
+    whole = np.frombuffer(data, np.uint8, count=len(data) - len(data) % form.frame_bytes)
+    samples = whole.reshape(-1, form.channels, form.encoding.sample_bytes)
+    return samples[:, leg.channel].tobytes()
 
 
-def _raw(file: BinaryIO, form: SoundFormat) -> Iterator[Float]:
-    """Raw samples as float32 [n, channels]."""
-    whole = _READ_BYTES - _READ_BYTES % form.frame_bytes
-    while data := file.read(whole):
-        data = data[: len(data) - len(data) % form.frame_bytes]
-        if form.encoding is Encoding.MULAW:
-            values = _MULAW[np.frombuffer(data, np.uint8)]
-        else:
-            values = np.frombuffer(data, "<i2").astype(np.float32) / 32768.0
-        yield values.reshape(-1, form.channels)
-
-
-class _Converter:
-    """Brings a stream of samples to 16 kHz."""
-
-    def __init__(self, rate: int) -> None:
-        import soxr
-
-        self.rate = rate
-        self._stream = None
-        if rate != SAMPLE_RATE:
-            self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, quality="HQ")
-
-    def convert(self, samples: Float, *, last: bool = False) -> Float:
-        if self._stream is None:
-            return samples
-        out: Float = self._stream.resample_chunk(np.ascontiguousarray(samples), last=last)
-        return np.clip(out, -1.0, 1.0)
-
-
-def _mulaw_table() -> Float:
-    """What the 256 bytes of µ-law stand for (ITU-T G.711), -1 to 1."""
-    inverted = ~np.arange(256, dtype=np.int32) & 0xFF
-    magnitude = (((inverted & 0x0F) << 3) + 0x84 << ((inverted & 0x70) >> 4)) - 0x84
-    values = np.where(inverted & 0x80, -magnitude, magnitude)
-    return (values / 32768.0).astype(np.float32)
-
-
-_MULAW = _mulaw_table()
+def _contained(piece: Piece, leg: Leg, settings: Settings) -> Iterator[Float]:
+    """One leg of a piece in a container: float32 [n] at 16 kHz."""
+    channels = "mix" if piece.leg else [leg.channel]
+    with piece.open() as file, open_isolated(file, channels=channels, settings=settings) as audio:
+        for block in audio:
+            yield block[0]
 
 
 def _not_both(channels: int) -> InvalidInput:

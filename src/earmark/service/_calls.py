@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, BinaryIO, TypeAlias
 
 import sqlalchemy as sa
 
+from earmark.audio import PcmFormat
 from earmark.errors import AudioTooLarge, Conflict, MediaTooLarge, NotFound
-from earmark.service._call_sound import Piece, SoundFormat, measure
+from earmark.service._call_sound import Piece, measure
 from earmark.service._delivery import note_event
 from earmark.service._idempotency import earlier
 from earmark.service._intake import Intake, IntakeWriter
@@ -30,6 +31,7 @@ LONGEST_S = 3600.0
 """Seconds of sound that a call holds of each leg at most: who has not spoken by then has not."""
 
 _BOTH = "both"
+_LEASE_S = 15.0  # after the last piece, jobs do not rely any more on who listens while it comes
 _AT_ONCE = 100
 
 
@@ -106,6 +108,15 @@ class Calls:
         with self._store.database.read() as connection:
             return self._found(connection, caller, connector, transaction_id)
 
+    def find(self, caller: Caller, call_id: str) -> Call:
+        """One call, by its id."""
+        caller.require(Scope.JOBS)
+        with self._store.database.read() as connection:
+            row = rows.fetch(connection, id=call_id, tenant_id=caller.tenant_id)
+        if row is None:
+            raise NotFound(f"There is no call with the id {call_id!r}.")
+        return self._call(row)
+
     def by_id(self, call_id: str) -> Call:
         """The call that a job listens to."""
         with self._store.database.read() as connection:
@@ -121,15 +132,17 @@ class Calls:
         transaction_id: str,
         *,
         leg: Leg | None,
-        sound_format: SoundFormat | None = None,
+        sound_format: PcmFormat | None = None,
+        listened: Collection[Leg] = (),
         announced: int | None = None,
         promise: Callable[[str], Idempotency | None] = lambda _: None,
     ) -> CallWriter:
         """Begin a piece of sound, which follows what has come before; `CallWriter.commit` adds it.
 
         ``leg`` None: of both legs, the caller in channel 0 and the callee in channel 1. Without
-        ``sound_format`` it is in a container. ``promise`` makes of the SHA-256 (hex) of what came
-        what says that it counts once.
+        ``sound_format`` it is in a container. ``listened`` are the legs that are listened to while
+        they come: their jobs wait for what is heard there, as long as pieces keep coming.
+        ``promise`` makes of the SHA-256 (hex) of what came what says that it counts once.
 
         Raises `Conflict` when the call has ended, `MediaTooLarge`, `DiskFull`; the writer's commit
         what `measure` raises, `Conflict`, `AudioTooLarge` and `MediaTooLarge` for more than a call
@@ -146,12 +159,12 @@ class Calls:
                 seconds = measure(piece, intake.size, self._store.settings)
                 values = {
                     "leg": leg or _BOTH,
-                    "format": sound_format.row() if sound_format else {},
+                    "format": asdict(sound_format) if sound_format else {},
                     "size": intake.size,
                     "duration_s": seconds,
                     "blob": intake.path,
                 }
-                kept = self._add(call, values, promise(intake.sha256))
+                kept = self._add(call, values, listened, promise(intake.sha256))
             finally:
                 if not kept:
                     self._store.blobs.delete(intake.path)
@@ -191,7 +204,7 @@ class Calls:
         return [
             Piece(
                 open=self._opener(row["blob"]),
-                format=SoundFormat.of(row["format"]),
+                format=PcmFormat(**row["format"]) if row["format"] else None,
                 leg=None if row["leg"] == _BOTH else leg,
             )
             for row in found
@@ -214,7 +227,13 @@ class Calls:
             if len(over) < _AT_ONCE:
                 return swept
 
-    def _add(self, call: Call, values: Mapping[str, Any], promise: Idempotency | None) -> bool:
+    def _add(
+        self,
+        call: Call,
+        values: Mapping[str, Any],
+        listened: Collection[Leg],
+        promise: Idempotency | None,
+    ) -> bool:
         """Note a piece of sound and wake who waits for it; False: it has come before."""
         now = time.time()
         with self._store.database.write() as connection:
@@ -227,7 +246,7 @@ class Calls:
             totals = self._totals(row, values)
             piece = {**values, "created_at": now}
             rows.add_sound(connection, call.id, piece, {**totals, "heard_at": now})
-            _wake(connection, call.id, {leg: totals[f"{leg}_s"] for leg in Leg})
+            _wake(connection, call.id, {leg: totals[f"{leg}_s"] for leg in Leg}, listened)
         return True
 
     def _totals(self, row: sa.RowMapping, piece: Mapping[str, Any]) -> dict[str, Any]:
@@ -305,12 +324,28 @@ def _named(caller: Caller, connector: str, transaction_id: str) -> dict[str, str
     }
 
 
-def _wake(connection: sa.Connection, call_id: str, sound_s: Mapping[Leg, float] | None) -> None:
-    """Let the jobs go on that have waited for as much sound, or all when the call is over."""
-    for job in map(job_of, rows.jobs_waiting(connection, call_id)):
+def _wake(
+    connection: sa.Connection,
+    call_id: str,
+    sound_s: Mapping[Leg, float] | None,
+    listened: Collection[Leg] = (),
+) -> None:
+    """Let the jobs go on that have waited for as much sound, or all when the call is over.
+
+    Those of a leg that is ``listened`` to wait a little longer.
+    """
+    now = time.time()
+    for row in rows.jobs_waiting(connection, call_id):
+        job = job_of(row)
         asked, look_at_s = job.options.search, SearchFindings.of(job).look_at_s
-        if sound_s is None or asked is None or sound_s[asked.leg] >= look_at_s:
-            job_rows.update(connection, job.id, {"not_before": 0.0})
+        if sound_s is not None and asked is not None:
+            if sound_s[asked.leg] < look_at_s:
+                continue
+            if asked.leg in listened and row["not_before"] > now:
+                job_rows.update(connection, job.id, {"not_before": now + _LEASE_S})
+                continue
+        # It is going to read the stored sound, for which it needs an engine.
+        job_rows.update(connection, job.id, {"not_before": 0.0, "fetched": True})
 
 
 def _require_going(call: Call) -> None:

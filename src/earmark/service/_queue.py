@@ -19,7 +19,7 @@ from earmark.service._model import Job, JobError, JobKind, JobState, Media
 from earmark.service._rows import job_of
 from earmark.service._search_events import note_failure
 from earmark.service._store import Store
-from earmark.storage import calls
+from earmark.storage import calls, job_voiceprints
 from earmark.storage import jobs as rows
 from earmark.storage import media as media_rows
 
@@ -99,7 +99,7 @@ class Queue:
         """Back into the queue, for whoever is next once ``delay_s`` seconds have passed.
 
         ``heard`` is how many pieces of sound of its call the job has heard: if there are more, or
-        the call has ended, it is its turn at once.
+        the call has ended, or the job was told what its voice is meanwhile, it is its turn at once.
         """
         now = time.time()
         values = {
@@ -116,7 +116,10 @@ class Queue:
             # With the row in hand: who brings sound either has come before, and is seen here, or
             # waits for the row, and wakes the job.
             row = rows.fetch(connection, job_id) if done and heard is not None else None
-            if row is not None and calls.heard_more(connection, row["call_id"], heard or 0):
+            if row is not None and (
+                calls.heard_more(connection, row["call_id"], heard or 0)
+                or job_voiceprints.of_job(connection, job_id, now=now) is not None
+            ):
                 rows.update(connection, job_id, {"not_before": 0.0})
         return done
 

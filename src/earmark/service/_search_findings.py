@@ -50,14 +50,20 @@ class SearchFindings:
         return cls(**known)
 
     @property
+    def needed_s(self) -> float:
+        """Net speech that the next thing to find out needs, in seconds."""
+        return IDENTIFICATION_S if self.matches is None else VOICEPRINT_S
+
+    @property
     def message(self) -> str | None:
         """What is lacking, in a sentence."""
         if self.voiceprint:
             return None
         if self.several:
             return "More than one person spoke: nobody can be enrolled from it."
-        needed_s = IDENTIFICATION_S if self.matches is None else VOICEPRINT_S
-        return f"{self.net_speech_s:.1f} s of speech were heard, and {needed_s:.0f} s are needed."
+        return (
+            f"{self.net_speech_s:.1f} s of speech were heard, and {self.needed_s:.0f} s are needed."
+        )
 
 
 def asked_of(job: Job) -> SearchOptions:

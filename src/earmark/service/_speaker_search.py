@@ -3,6 +3,10 @@
 After ten seconds of net speech the voice is searched in a domain, after twenty its voiceprint is
 kept for a while, from which somebody may be enrolled (Amazon Chime SDK Developer Guide, "Using
 voice analytics").
+
+A leg that comes through a socket is listened to while it comes, and tells its tasks as soon as
+there is enough (`SpeakerSearch.tell`). All other sound is read from where it is stored, and so is
+what nobody listened to because a process died.
 """
 
 from __future__ import annotations
@@ -14,12 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from earmark.diarization import Diarization, one_voice
-from earmark.errors import SeveralSpeakers, StorageUnavailable, TooLittleSpeech
+from earmark.errors import Gone, StorageUnavailable, TooLittleSpeech
 from earmark.service._call_sound import write_wav
 from earmark.service._calls import LONGEST_S, Call
 from earmark.service._conclusion import Concluded, NotYet, caller_of
-from earmark.service._model import Job, JobState
+from earmark.service._heard import Heard
+from earmark.service._model import Job, JobState, Leg
+from earmark.service._rows import job_of
 from earmark.service._search_events import note_findings
 from earmark.service._search_findings import (
     IDENTIFICATION_S,
@@ -29,6 +34,7 @@ from earmark.service._search_findings import (
     asked_of,
 )
 from earmark.service._speaker_voiceprints import VOICEPRINT
+from earmark.storage import calls as call_rows
 from earmark.storage import job_voiceprints as voiceprint_rows
 from earmark.storage import jobs as job_rows
 from earmark.voiceprints import Voiceprint
@@ -45,6 +51,8 @@ _SLACK_S = 0.5  # a piece may be shorter once it is decoded
 _LATEST_S = 600.0  # a job is looked at again at least so often
 _SPEAKER = "SPEAKER_00"
 _AT_ONCE = 500
+_TOLD = "heard"  # what was told of a leg is sealed for this alone
+_TOLD_KEPT_S = 600.0
 
 
 class SpeakerSearch:
@@ -52,6 +60,69 @@ class SpeakerSearch:
 
     def __init__(self, service: Service) -> None:
         self._service, self._store = service, service.store
+
+    def awaited(self, call: Call) -> dict[Leg, float]:
+        """Leg -> the least net speech (s) that a task of the call waits for there."""
+        with self._store.database.read() as connection:
+            listening = [job_of(row) for row in call_rows.jobs_listening(connection, call.id)]
+        awaited: dict[Leg, float] = {}
+        for job in listening:
+            leg, findings = asked_of(job).leg, SearchFindings.of(job)
+            if findings.voiceprint is None:
+                awaited[leg] = min(findings.needed_s, awaited.get(leg, findings.needed_s))
+        return awaited
+
+    def tell(self, call: Call, leg: Leg, heard: Heard) -> None:
+        """Have the tasks of a leg go on for which enough was heard while the sound came.
+
+        That more than one person speaks is not decided so, but by the stored sound as a whole.
+        """
+        data, now = heard.to_bytes(), time.time()
+        with self._store.database.read() as connection:
+            listening = [job_of(row) for row in call_rows.jobs_listening(connection, call.id)]
+        sealed = {
+            job.id: self._row(job, heard, data, _TOLD, now + _TOLD_KEPT_S)
+            for job in listening
+            if _serves(job, leg, heard)
+        }
+        if not sealed:
+            return
+        with self._store.database.write() as connection:
+            for job in map(job_of, call_rows.jobs_waiting(connection, call.id)):
+                if job.id not in sealed or not _serves(job, leg, heard):
+                    continue  # it was told by another, or is over
+                told = [] if _doubtful(job, heard) else [sealed[job.id]]
+                voiceprint_rows.replace(connection, job.id, told)
+                # With what was told it needs no engine, and does not wait for one.
+                going = {"not_before": 0.0, "fetched": not told}
+                job_rows.update(connection, job.id, going)
+        self._service.jobs.submitted.set()
+
+    def concluded(self, job: Job) -> Concluded | None:
+        """What the job came to already, when a process died before the job's end was noted."""
+        findings = SearchFindings.of(job)
+        return None if findings.voiceprint is None else Concluded(document=_document(findings))
+
+    def told(self, job: Job) -> Heard | None:
+        """What was told of the job's leg while it came, if that is enough for the job's next step.
+
+        Raises `NotFound` when the call is not kept any more.
+        """
+        with self._store.database.read() as connection:
+            row = voiceprint_rows.of_job(connection, job.id, now=time.time())
+        if row is None:
+            return None
+        self._call(job)
+        try:
+            data = self._store.vault.open(job.id, row["sealed"], purpose=_TOLD)
+        except Gone:
+            return None
+        heard = Heard.from_bytes(data)
+        if _serves(job, asked_of(job).leg, heard) and not _doubtful(job, heard):
+            return heard
+        with self._store.database.write() as connection:
+            voiceprint_rows.replace(connection, job.id, [])
+        return None
 
     def recording(self, job: Job) -> BinaryIO | NotYet:
         """The leg's sound so far, an unnamed WAV file (16 kHz, mono), or that there is too little.
@@ -87,31 +158,31 @@ class SpeakerSearch:
             ) from error
         return file
 
-    def conclude(self, job: Job, diarization: Diarization) -> Concluded | NotYet:
-        """What is made of the sound so far; ``diarization`` is that, with voiceprints.
+    def conclude(self, job: Job, heard: Heard) -> Concluded | NotYet:
+        """What is made of what was heard so far.
 
         Raises `TooLittleSpeech` when the call is over and nobody spoke enough, `NotFound` when the
         domain is no more, and what searching raises.
         """
-        findings, (voiceprint, several) = SearchFindings.of(job), _voice(diarization)
-        net_speech_s = 0.0 if voiceprint is None else voiceprint.net_speech_s
-        findings = replace(findings, net_speech_s=net_speech_s)
+        voiceprint, net_speech_s = heard.voiceprint, heard.net_speech_s
+        findings = replace(SearchFindings.of(job), net_speech_s=net_speech_s)
         call = self._call(job)
         sound_s, over = _heard(call, job)
-        over = over and sound_s <= diarization.duration + _SLACK_S
+        over = over and sound_s <= heard.sound_s + _SLACK_S
         told: list[str] = []
         if voiceprint is not None and net_speech_s >= IDENTIFICATION_S and findings.matches is None:
             findings = replace(findings, matches=self._search(job, voiceprint))
             told.append("search.found" if findings.matches else "search.unknown")
-        if voiceprint is not None and net_speech_s >= VOICEPRINT_S and several:
+        if voiceprint is not None and net_speech_s >= VOICEPRINT_S and heard.several:
             findings = replace(findings, voiceprint=False, several=True)
             self._note(job, findings, *told, "search.no_voiceprint")
         elif voiceprint is not None and net_speech_s >= VOICEPRINT_S:
-            sealed = self._sealed(job, voiceprint)
+            expires_at = time.time() + self._store.settings.chime_voiceprint_retention_s
+            kept = self._row(job, heard, voiceprint.to_bytes(), VOICEPRINT, expires_at)
             findings = replace(findings, voiceprint=True)
-            self._note(job, findings, *told, "search.voiceprint", voiceprints=[sealed])
+            self._note(job, findings, *told, "search.voiceprint", voiceprints=[kept])
         elif not over:
-            return self._wait(job, findings, diarization.duration, *told)
+            return self._wait(job, findings, heard.sound_s, *told)
         elif findings.matches is None:
             raise _too_little(job, net_speech_s)
         else:
@@ -152,8 +223,7 @@ class SpeakerSearch:
 
     def _wait(self, job: Job, findings: SearchFindings, heard_s: float, *told: str) -> NotYet:
         """Note what is known, and how much sound has to come before more can be."""
-        needed_s = IDENTIFICATION_S if findings.matches is None else VOICEPRINT_S
-        missing_s = max(needed_s - findings.net_speech_s, _GROWTH * heard_s)
+        missing_s = max(findings.needed_s - findings.net_speech_s, _GROWTH * heard_s)
         findings = replace(findings, look_at_s=heard_s + missing_s)
         self._note(job, findings, *told)
         call = self._call(job)  # more may have come since
@@ -166,19 +236,21 @@ class SpeakerSearch:
         idle_at = call.heard_at + self._store.settings.call_idle_s
         return NotYet(heard=call.pieces, until_s=min(idle_at, time.time() + _LATEST_S))
 
-    def _sealed(self, job: Job, voiceprint: Voiceprint) -> dict[str, Any]:
-        """The row of the voiceprint that is kept."""
-        now, settings = time.time(), self._store.settings
+    def _row(
+        self, job: Job, heard: Heard, data: bytes, purpose: str, expires_at: float
+    ) -> dict[str, Any]:
+        """The row of a job's voice, whose ``data`` are sealed."""
+        assert heard.voiceprint is not None
         return {
             "job_id": job.id,
             "speaker": _SPEAKER,
             "tenant_id": job.tenant_id,
-            "model": voiceprint.model,
-            "net_speech_s": voiceprint.net_speech_s,
-            "quality": voiceprint.quality,
-            "sealed": self._store.vault.seal(job.id, voiceprint.to_bytes(), purpose=VOICEPRINT),
-            "created_at": now,
-            "expires_at": now + settings.chime_voiceprint_retention_s,
+            "model": heard.voiceprint.model,
+            "net_speech_s": heard.net_speech_s,
+            "quality": heard.voiceprint.quality,
+            "sealed": self._store.vault.seal(job.id, data, purpose=purpose),
+            "created_at": time.time(),
+            "expires_at": expires_at,
         }
 
     def _note(
@@ -194,8 +266,7 @@ class SpeakerSearch:
             running = {"updated_at": now}
             if not job_rows.update(connection, job.id, running, state=JobState.RUNNING):
                 return
-            if voiceprints:
-                voiceprint_rows.replace(connection, job.id, voiceprints)
+            voiceprint_rows.replace(connection, job.id, voiceprints)  # what was told is used up
             note_findings(connection, self._store.settings, job, findings, events, now)
 
 
@@ -213,14 +284,19 @@ def _too_little(job: Job, speech_s: float) -> TooLittleSpeech:
     )
 
 
-def _voice(diarization: Diarization) -> tuple[Voiceprint | None, bool]:
-    """The voice of who speaks most, None when nobody does; and whether others speak too."""
-    try:
-        return one_voice(diarization, needed_s=0.0)[1], False
-    except SeveralSpeakers:
-        return one_voice(diarization, needed_s=0.0, refuse_others=False)[1], True
-    except TooLittleSpeech:
-        return None, False
+def _serves(job: Job, leg: Leg, heard: Heard) -> bool:
+    """Whether a job that listens to this leg can go on with what was heard."""
+    findings = SearchFindings.of(job)
+    return (
+        asked_of(job).leg == leg
+        and findings.voiceprint is None
+        and heard.net_speech_s >= findings.needed_s
+    )
+
+
+def _doubtful(job: Job, heard: Heard) -> bool:
+    """Whether the job's next step needs one voice alone, and more were heard."""
+    return heard.several and SearchFindings.of(job).matches is not None
 
 
 def _document(findings: SearchFindings) -> bytes:

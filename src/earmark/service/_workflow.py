@@ -30,6 +30,7 @@ from earmark.service._download import Downloads
 from earmark.service._durable import Outcome, step
 from earmark.service._engine import Analysed, AnalysisFailed, Engine, EngineDied, EngineStopped
 from earmark.service._engines import Engines
+from earmark.service._heard import Heard
 from earmark.service._model import Job, JobError, JobKind, JobState, Media
 from earmark.service._observe import Observer
 from earmark.service._queue import Queue
@@ -199,12 +200,18 @@ class Workflow:
     def _listen(self, job: Job, run: Run) -> Concluded | NotYet:
         """Look whether the call that the job listens to has brought enough sound."""
         search = self._service.speaker_search
-        recording = search.recording(job)
-        if isinstance(recording, NotYet):
-            return recording
-        with recording:
-            found = self._ask(job, lambda: _again(recording), run)
-        return search.conclude(job, Diarization.from_json(found.document))
+        concluded = search.concluded(job)
+        if concluded is not None:
+            return concluded
+        heard = search.told(job)
+        if heard is None:
+            recording = search.recording(job)
+            if isinstance(recording, NotYet):
+                return recording
+            with recording:
+                found = self._ask(job, lambda: _again(recording), run)
+            heard = Heard.of(Diarization.from_json(found.document))
+        return search.conclude(job, heard)
 
     def _keep(self, job: Job, concluded: Concluded, run: Run) -> str:
         """Store the result document; its blob."""

@@ -20,6 +20,7 @@ __all__ = [
     "fetch",
     "heard_more",
     "insert",
+    "jobs_listening",
     "jobs_waiting",
     "pieces",
     "update",
@@ -83,8 +84,14 @@ def heard_more(connection: sa.Connection, call_id: str | None, heard: int) -> bo
     return call is None or call.ended_at is not None or call.pieces > heard
 
 
+def jobs_listening(connection: sa.Connection, call_id: str) -> Sequence[Row]:
+    """The jobs that listen to a call and are not over."""
+    query = sa.select(jobs).where(jobs.c.call_id == call_id, jobs.c.state.in_(_UNFINISHED))
+    return connection.execute(query).mappings().all()
+
+
 def jobs_waiting(connection: sa.Connection, call_id: str) -> Sequence[Row]:
-    """The jobs that listen to a call and are not over, locked.
+    """As `jobs_listening`, locked.
 
     Those at work too: one that is just being put off is waited for.
     """

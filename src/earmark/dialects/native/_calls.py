@@ -15,8 +15,9 @@ from earmark.dialects.native._access import AdmittingRoute, JobsCaller, TheServi
 from earmark.dialects.native._documents import Document, maybe_iso
 from earmark.dialects.native._idempotency import mark_replayed, promise_of
 from earmark.dialects.native._problems import problems
+from earmark.audio import Encoding, PcmFormat
 from earmark.errors import InvalidOption
-from earmark.service import Call, Encoding, Idempotency, Leg, SoundFormat
+from earmark.service import Call, Idempotency, Leg
 
 __all__ = ["router"]
 
@@ -47,6 +48,7 @@ class CallDocument(Document):
     """A call as it stands."""
 
     schema_: Literal["earmark.call/1"] = Field(default="earmark.call/1", alias="schema")
+    id: str
     connector: str
     transaction: str
     state: Literal["open", "ended"]
@@ -168,7 +170,7 @@ def end_call(
 
 def _format(
     encoding: Encoding | None, sample_rate: int | None, channels: int | None, leg: Leg | None
-) -> SoundFormat | None:
+) -> PcmFormat | None:
     if encoding is None:
         if sample_rate is not None or channels is not None:
             raise InvalidOption(
@@ -179,11 +181,12 @@ def _format(
     if sample_rate is None:
         raise InvalidOption("Raw samples need a sample_rate, in Hz: 8000 for a telephone.")
     default = 2 if leg is None else 1
-    return SoundFormat(encoding=encoding, sample_rate=sample_rate, channels=channels or default)
+    return PcmFormat(encoding=encoding, sample_rate=sample_rate, channels=channels or default)
 
 
 def _document(call: Call) -> CallDocument:
     return CallDocument(
+        id=call.id,
         connector=call.connector,
         transaction=call.transaction_id,
         state="open" if call.ended_at is None else "ended",

@@ -1,0 +1,94 @@
+"""A call's sound that comes through a WebSocket: what every dialect with such a one does."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from anyio.to_thread import run_sync
+
+from earmark.audio import PcmFormat
+from earmark.errors import Draining, EarmarkError, Kind
+from earmark.service import Call, Caller, CallMediaStream, Leg, Service
+
+__all__ = ["CallFeed", "close_code"]
+
+_LOOK_S = 0.02
+_REFUSED, _TOO_LARGE, _DEFECT, _RESTARTING, _LATER = 1008, 1009, 1011, 1012, 1013
+_CODES = {
+    Kind.TOO_LARGE: _TOO_LARGE,
+    Kind.RATE_LIMITED: _LATER,
+    Kind.EXHAUSTED: _LATER,
+    Kind.UNAVAILABLE: _LATER,
+    Kind.INTERNAL: _DEFECT,
+}
+
+
+class CallFeed:
+    """Takes sound as long as ``async with`` lasts; what has come until then is stored.
+
+    Entering raises what `CallMedia.open` does.
+    """
+
+    def __init__(
+        self, service: Service, caller: Caller, call: Call, *, leg: Leg | None, sound: PcmFormat
+    ) -> None:
+        self._service, self._caller = service, caller
+        self._stream: CallMediaStream = service.call_media.open(caller, call, leg=leg, sound=sound)
+
+    @property
+    def call(self) -> Call:
+        """The call as it was when sound was stored last."""
+        return self._stream.call
+
+    @property
+    def stored_bytes(self) -> int:
+        """How much of what has come is stored."""
+        return self._stream.stored_bytes
+
+    async def push(self, data: bytes) -> bool:
+        """Take sound, cut anywhere; whether some was stored.
+
+        Waits while more has come than whoever listens can follow. Raises what `CallMediaStream`
+        does, and `Draining` when the server is about to end.
+        """
+        if self._service.draining:
+            raise Draining("The server shuts down: connect again in a moment.")
+        due = self._stream.add(data)
+        if due:
+            await run_sync(self._stream.store)
+        while self._stream.backlog_s > self._service.settings.live_backlog_s:
+            await asyncio.sleep(_LOOK_S)
+        return due
+
+    async def close(self) -> Call:
+        """Store the rest; the call as it then stands. Raises as `push`."""
+        return await run_sync(self._stream.close)
+
+    async def end(self) -> Call:
+        """As `close`, and end the call."""
+        call = await self.close()
+        return await run_sync(
+            self._service.calls.end, self._caller, call.connector, call.transaction_id
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self.close()
+        except EarmarkError:
+            if error is None:  # what came first is what is told
+                raise
+
+
+def close_code(error: EarmarkError) -> int:
+    """What a WebSocket is closed with (RFC 6455 and its registry)."""
+    return _RESTARTING if isinstance(error, Draining) else _CODES.get(error.kind, _REFUSED)

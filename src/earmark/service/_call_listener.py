@@ -1,0 +1,149 @@
+"""Listening to one leg of a call while it comes, for the tasks that wait for its voice."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.diarization import Diarization, Turn
+from earmark.errors import EarmarkError, SessionOver
+from earmark.service._call_sound import joined
+from earmark.service._calls import Call
+from earmark.service._heard import Heard
+from earmark.service._model import Caller, Leg, Scope
+
+if TYPE_CHECKING:
+    from earmark.live import Event, LiveView
+    from earmark.service._live_stream import LiveStream
+    from earmark.service._service import Service
+    from earmark.voiceprints import Voiceprint
+
+__all__ = ["LegListener"]
+
+_CATCH_UP_S = 120.0  # of stored sound are heard first; a longer call is read where it is stored
+_STATS_S = 0.5
+_AGAIN_S = 2.0  # after which a task that still waits is told again
+
+_log = logging.getLogger(__name__)
+
+
+class LegListener:
+    """A live session of one leg. It is for one thread; what it hears is told on others."""
+
+    def __init__(self, service: Service, call: Call, leg: Leg, tellers: ThreadPoolExecutor) -> None:
+        self._service, self._call, self._leg = service, call, leg
+        self._tellers = tellers
+        self._stream: LiveStream
+        self._needed_s = float("inf")
+        self._telling = threading.Lock()
+        self._told: tuple[float, float] = (0.0, 0.0)  # what was needed, and when it was told
+        self.over = False
+
+    @classmethod
+    def open(
+        cls, service: Service, caller: Caller, call: Call, leg: Leg, tellers: ThreadPoolExecutor
+    ) -> Self | None:
+        """Listen to a leg from its beginning; ``tellers`` are threads to tell tasks on.
+
+        None where that cannot be: too much has been said already, or there are as many live
+        sessions as there may be. The tasks then listen to what is stored.
+        """
+        from earmark.audio import Encoding, PcmFormat
+        from earmark.live import LiveConfig
+
+        if call.sound_s[leg] > _CATCH_UP_S:
+            return None
+        listener = cls(service, call, leg, tellers)
+        config = LiveConfig(
+            format=PcmFormat(encoding=Encoding.PCM_F32LE), voiceprints=True, stats_s=_STATS_S
+        )
+        listening = Caller(
+            tenant_id=caller.tenant_id, key_id=caller.key_id, scopes=frozenset({Scope.LIVE})
+        )
+        try:
+            listener._stream = service.live.open(
+                listening, config, on_event=listener._noticed, dialect="calls"
+            )
+        except EarmarkError as error:
+            _log.info("A call is not listened to while it comes: %s", error)
+            return None
+        try:
+            for samples in joined(service.calls.pieces(call, leg), leg, service.settings):
+                listener.push(samples)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    @property
+    def backlog_s(self) -> float:
+        """Seconds of sound that were not listened to yet."""
+        return 0.0 if self.over else self._stream.backlog_s
+
+    def push(self, samples: NDArray[np.float32]) -> None:
+        """More sound: [n] at 16 kHz."""
+        if not self.over:
+            try:
+                self._stream.push(samples.astype("<f4").tobytes())
+            except SessionOver:
+                self.over = True
+
+    def want(self, needed_s: float) -> None:
+        """Tell the tasks once this much net speech was heard."""
+        self._needed_s = needed_s
+        self._tellers.submit(self._look)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.over = True
+        self._stream.lost()
+
+    def _noticed(self, event: Event) -> None:
+        from earmark.live import Ended, Stats
+
+        if isinstance(event, Ended):
+            self.over = True
+        elif isinstance(event, Stats) and event.speech >= self._needed_s:
+            self._tellers.submit(self._look)
+
+    def _look(self) -> None:
+        """Tell the tasks what was heard, if that is enough and they do not know."""
+        if not self._telling.acquire(blocking=False):
+            return
+        try:
+            needed_s, at = self._told
+            if self.over or (needed_s == self._needed_s and time.monotonic() < at + _AGAIN_S):
+                return
+            heard = _heard(self._stream.snapshot(), self._stream.voices())
+            if heard.net_speech_s >= self._needed_s:
+                self._told = self._needed_s, time.monotonic()
+                self._service.speaker_search.tell(self._call, self._leg, heard)
+        except EarmarkError as error:  # storage is away: the task is told again
+            _log.warning("What was heard of a call cannot be told now: %s", error)
+        finally:
+            self._telling.release()
+
+
+def _heard(view: LiveView, voices: Mapping[str, Voiceprint]) -> Heard:
+    """What is known of a leg now."""
+    turns = tuple(
+        Turn(start=each.start, end=each.end, speaker=each.speaker)
+        for each in view.turns
+        if each.end - each.start >= 0.001
+    )
+    speakers = {turn.speaker for turn in turns}
+    return Heard.of(
+        Diarization(
+            turns=turns,
+            exclusive=(),
+            duration=view.at,
+            voiceprints={label: each for label, each in voices.items() if label in speakers},
+        )
+    )
