@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -123,19 +124,17 @@ class LiveFeed:
         """
         while not self.stream.over and self.stream.backlog_s > self._settings.live_backlog_s:
             await asyncio.sleep(_LOOK_S)
-        try:
+        with suppress(SessionOver):
             self.stream.push(data)
-        except SessionOver:
-            return
 
     async def flush(self) -> None:
         """Have all that was pushed analysed; the event `Flushed` follows."""
-        if not self.stream.over:
+        with suppress(SessionOver):
             self.stream.flush()
 
     async def finish(self) -> None:
         """Say that no more sound comes."""
-        if not self.stream.over:
+        with suppress(SessionOver):
             self.stream.finish()
 
     def abandon(self, reason: CloseReason, message: str) -> None:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from earmark.service._search import Search
     from earmark.voiceprints import Voiceprint
 
-__all__ = ["LiveSessions"]
+__all__ = ["GalleryRecognizer", "LiveSessions"]
 
 _SHUTTING_DOWN = "The server is shutting down: connect again in a moment."
 _LOOK_S = 0.25  # between two looks at who is silent or has gone
-_KEYS_S = 5.0  # between two looks at which keys are revoked
+_KEYS_S = 1.0  # between two looks at which keys are revoked
 _RETRY_S = 5.0
 
 
@@ -82,7 +82,7 @@ class LiveSessions:
         stream = hosted.attach(on_event, on_replaced)
         self._admit(hosted)
         try:
-            recognizer = None if identify is None else _Recognizer(self._search, caller, identify)
+            recognizer = None if identify is None else GalleryRecognizer(self._search, caller, identify)
             hosted.host(
                 LiveSession(
                     config, engine=self._loaded(), recognizer=recognizer, on_event=hosted.told
@@ -248,7 +248,7 @@ class LiveSessions:
                 each.abandon(CloseReason.REVOKED, "The key of this session was revoked.")
 
 
-class _Recognizer:
+class GalleryRecognizer:
     """Who voices are, by a search in the galleries of the caller; every one is in the audit log."""
 
     def __init__(self, search: Search, caller: Caller, options: IdentifyOptions) -> None:

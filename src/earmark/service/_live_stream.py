@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Hosted", "LiveStream", "OnEvent"]
 
+_BUSY_S = 1.0  # the rest of a step waits for more sound
+
 OnEvent: TypeAlias = Callable[["Event"], None]
 
 
@@ -245,8 +247,8 @@ class Hosted:
         with self._pushing:
             self._require(stream)
             if not self._finishing:
-                self._finishing = True
                 self.session.finish()
+                self._finishing = True
 
     def abandon(self, reason: CloseReason, message: str) -> None:
         """End it, whoever holds it; again does nothing."""
@@ -273,7 +275,7 @@ class Hosted:
             return
         resume_s, idle_s = self._settings.live_resume_s, self._settings.live_idle_s
         lost_at = self._lost_at
-        if self.session.backlog_s > 0:
+        if self.session.backlog_s > _BUSY_S:
             self._heard_at = now  # who waits for us is not silent
         if lost_at is not None:
             if now - lost_at > resume_s:
