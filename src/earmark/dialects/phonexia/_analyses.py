@@ -49,8 +49,8 @@ class SpeakerDiarization(SpeakerDiarizationServicer):
             requests = patiently(request_iterator)
             first = await first_of(requests)
             question = _turns_in(first)
-            async with kept_sound(service, caller, first, requests) as media:
-                return _turns_response(await answer(service, caller, media, question))
+            async with kept_sound(service, caller, first, requests) as sound:
+                return _turns_response(await answer(service, caller, sound, question))
 
 
 class VoiceActivityDetection(activity_grpc.VoiceActivityDetectionServicer):
@@ -69,8 +69,8 @@ class VoiceActivityDetection(activity_grpc.VoiceActivityDetectionServicer):
             requests = patiently(request_iterator)
             first = await first_of(requests)
             question = speech_in(*part_of(first.audio.time_range))
-            async with kept_sound(service, caller, first, requests) as media:
-                return _speech_response(await answer(service, caller, media, question))
+            async with kept_sound(service, caller, first, requests) as sound:
+                return _speech_response(await answer(service, caller, sound, question))
 
 
 def speech_in(start: float | None, end: float | None) -> Question[SpeechActivity]:

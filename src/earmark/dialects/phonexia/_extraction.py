@@ -58,11 +58,11 @@ class VoiceprintExtraction(VoiceprintExtractionServicer):
             first = await first_of(requests)
             start, end = part_of(first.audio.time_range)
             most_s = speech_limit(first.config)
-            async with kept_sound(service, caller, first, requests) as media:
+            async with kept_sound(service, caller, first, requests) as sound:
                 if most_s is not None:
-                    heard = await answer(service, caller, media, speech_in(start, end))
+                    heard = await answer(service, caller, sound, speech_in(start, end))
                     end = _end_of(heard, most_s) or end
-                voice = await answer(service, caller, media, _voice_in(start, end))
+                voice = await answer(service, caller, sound, _voice_in(start, end))
         return _response(voice, vector=first.config.enable_vector_voiceprint)
 
 

@@ -10,7 +10,7 @@ from phonexia.grpc.common.core_pb2 import RawAudioConfig
 
 from earmark.errors import InvalidOption
 
-__all__ = ["wav_head"]
+__all__ = ["wav_head", "wav_seconds"]
 
 _FORMATS: Final[Mapping[int, tuple[int, int]]] = {
     RawAudioConfig.PCM16: (1, 2),
@@ -21,8 +21,9 @@ _FORMATS: Final[Mapping[int, tuple[int, int]]] = {
 """The format's number in a WAV file, and the bytes of a sample."""
 
 _MOST_HERTZ: Final = 1 << 20  # the engine takes fewer, and says how many
-_MOST_CHANNELS: Final = 1 << 10
+_MOST_CHANNELS: Final = 1 << 9
 _UNKNOWN: Final = 0  # size: as far as the file goes
+_HEAD: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
 def wav_head(config: RawAudioConfig) -> bytes:
@@ -47,10 +48,18 @@ def wav_head(config: RawAudioConfig) -> bytes:
         )
     form, width = _FORMATS[config.encoding]
     frame = channels * width
-    return (
-        struct.pack("<4sI4s", b"RIFF", _UNKNOWN, b"WAVE")
-        + struct.pack(
-            "<4sIHHIIHH", b"fmt ", 16, form, channels, rate, rate * frame, frame, 8 * width
-        )
-        + struct.pack("<4sI", b"data", _UNKNOWN)
+    return _HEAD.pack(
+        *(b"RIFF", _UNKNOWN, b"WAVE"),
+        *(b"fmt ", 16, form, channels, rate, rate * frame, frame, 8 * width),
+        *(b"data", _UNKNOWN),
     )
+
+
+def wav_seconds(head: bytes, size: int) -> float | None:
+    """How long a file of ``size`` bytes that begins with ``head`` is; None: no plain WAV file."""
+    if len(head) < _HEAD.size:
+        return None
+    riff, _, wave, chunk, *_, rate, _, _, _, _ = _HEAD.unpack_from(head)
+    if (riff, wave, chunk) != (b"RIFF", b"WAVE", b"fmt ") or not rate:
+        return None
+    return float(size / rate)

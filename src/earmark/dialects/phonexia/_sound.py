@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -13,11 +14,11 @@ from phonexia.grpc.common.core_pb2 import Audio
 
 from earmark.dialects._grpc import run_sync
 from earmark.dialects.phonexia._names import NAME
-from earmark.dialects.phonexia._raw_audio import wav_head
+from earmark.dialects.phonexia._raw_audio import wav_head, wav_seconds
 from earmark.errors import EmptyAudio, InvalidInput
 from earmark.service import Caller, Media, MediaWriter, Service
 
-__all__ = ["Heard", "first_of", "kept_sound", "patiently"]
+__all__ = ["Heard", "Sound", "first_of", "kept_sound", "patiently"]
 
 SILENCE_S: Final = 60.0
 """How long a client may send nothing in the middle of a call."""
@@ -26,6 +27,14 @@ BLOCK_BYTES: Final = 1 << 18
 """What arrives is written in pieces of at least this size: one trip to a thread for each."""
 
 _NOTHING: Final = "The call brought no audio: send a recording."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sound:
+    """The recording of a call; ``seconds`` is how long it is, None where its head does not say."""
+
+    media: Media
+    seconds: float | None
 
 
 class Heard(Protocol):
@@ -66,35 +75,38 @@ async def first_of(requests: AsyncIterator[M]) -> M:
 @asynccontextmanager
 async def kept_sound(
     service: Service, caller: Caller, first: H, rest: AsyncIterator[H]
-) -> AsyncIterator[Media]:
+) -> AsyncIterator[Sound]:
     """The audio of a call, whose first message says what it is; kept until the call is answered.
 
     Raises `EmptyAudio`, `InvalidOption` for raw audio that cannot be, `InvalidInput` as
     `patiently`, and what storing it raises.
     """
-    media = await _receive(service, caller, first, rest)
-    async with contextmanager_in_threadpool(service.media.for_request(media)):
-        yield media
+    sound = await _receive(service, caller, first, rest)
+    async with contextmanager_in_threadpool(service.media.for_request(sound.media)):
+        yield sound
 
 
-async def _receive(service: Service, caller: Caller, first: H, rest: AsyncIterator[H]) -> Media:
+async def _receive(service: Service, caller: Caller, first: H, rest: AsyncIterator[H]) -> Sound:
     raw = first.audio.HasField("raw_audio_config")
     block = bytearray(wav_head(first.audio.raw_audio_config) if raw else b"")
+    before = len(block)
+    block += first.audio.content
+    head = b""
     writer: MediaWriter = await run_sync(
         partial(service.media.writer, caller, dialect=NAME, owned=True, at_once=True)
     )
     try:
-        size = len(first.audio.content)
-        block += first.audio.content
         async for request in rest:
-            size += len(request.audio.content)
             block += request.audio.content
             if len(block) >= BLOCK_BYTES:
+                head = head or bytes(block)
                 await run_sync(writer.write, bytes(block))
                 block.clear()
-        if not size:
+        head = head or bytes(block)
+        if len(head) == before:
             raise EmptyAudio(_NOTHING)
         await run_sync(writer.write, bytes(block))
-        return await run_sync(writer.commit)
+        media = await run_sync(writer.commit)
     finally:
         await run_sync(writer.abort)  # does nothing once committed
+    return Sound(media=media, seconds=wav_seconds(head, media.size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from earmark.dialects._grpc import at_length, run_sync
 from earmark.dialects.phonexia._names import NAME
+from earmark.dialects.phonexia._sound import Sound
 from earmark.errors import AudioTooLarge, EarmarkError, NotFound, Unavailable
 from earmark.service import (
     Analyst,
@@ -27,7 +29,7 @@ from earmark.service import (
 __all__ = ["AT_ONCE_S", "Question", "answer"]
 
 AT_ONCE_S: Final = 600.0
-"""Recordings, or parts of them, up to this long do not queue behind jobs."""
+"""Recordings that are read no further than this, in seconds, do not queue behind jobs."""
 
 T = TypeVar("T")
 
@@ -46,19 +48,20 @@ class Question(Generic[T]):
     read: Callable[[bytes], T]
 
 
-async def answer(service: Service, caller: Caller, media: Media, question: Question[T]) -> T:
+async def answer(service: Service, caller: Caller, sound: Sound, question: Question[T]) -> T:
     """Analyse the recording that came with a call.
 
     The analyst answers at once up to `AT_ONCE_S`. Longer recordings would keep it from everybody
     else: they are jobs, which any worker may run, and which end with the call if that is cancelled.
     Raises what the analyst raises, or what a job failed with, and `Unavailable`.
     """
-    try:
-        return await at_length(
-            caller, question.at_once, service.analyst, media, question.options, AT_ONCE_S
-        )
-    except AudioTooLarge:
-        return await _by_job(service, caller, media, question)
+    reach_s = min(sound.seconds or 0.0, question.options.end or math.inf)
+    if reach_s <= AT_ONCE_S:  # as far as can be known
+        with suppress(AudioTooLarge):
+            return await at_length(
+                caller, question.at_once, service.analyst, sound.media, question.options, AT_ONCE_S
+            )
+    return await _by_job(service, caller, sound.media, question)
 
 
 async def _by_job(service: Service, caller: Caller, media: Media, question: Question[T]) -> T:
