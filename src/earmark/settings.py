@@ -311,6 +311,12 @@ class Settings(BaseSettings):
         description="Addresses that Chime events are posted to, in the EventBridge envelope,"
         " separated by commas.",
     )
+    twilio_auth_token: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="Auth token of the Twilio account whose media streams are taken; unset, the"
+        " signature of its connections is not looked at.",
+    )
     deepaffects_retention_s: float = Field(
         default=24 * 3600.0, gt=0, description="Seconds that a DeepAffects job is kept once over."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import grpc
 from starlette.types import ASGIApp
 
-from earmark.dialects import chime, deepaffects, deeptone, native, phonexia, pyannoteai
+from earmark.dialects import chime, deepaffects, deeptone, native, phonexia, pyannoteai, twilio
 from earmark.service import Service, WebhookFormat
 from earmark.settings import Settings
 
@@ -46,6 +46,7 @@ DIALECTS = (
         grpc=deepaffects.grpc_services,
     ),
     Dialect(name=deeptone.NAME, mounts=deeptone.mounts),
+    Dialect(name=twilio.NAME, mounts=twilio.mounts),
 )
 
 

@@ -9,13 +9,13 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from earmark.audio import Encoding, PcmFormat
 from earmark.dialects._http import announced_bytes, idempotency_of, iso
 from earmark.dialects._multipart import receive_body
 from earmark.dialects.native._access import AdmittingRoute, JobsCaller, TheService
 from earmark.dialects.native._documents import Document, maybe_iso
 from earmark.dialects.native._idempotency import mark_replayed, promise_of
 from earmark.dialects.native._problems import problems
-from earmark.audio import Encoding, PcmFormat
 from earmark.errors import InvalidOption
 from earmark.service import Call, Idempotency, Leg
 
