@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
+from earmark.live._events import CloseReason
 from earmark.live._models import LiveModels
-from earmark.models import ModelStore
 from earmark.models._batching import Runner
 from earmark.settings import Settings, get_settings
 
@@ -43,18 +43,12 @@ class LiveEngine:
             if self._loaded is None:
                 threads = self._settings.threads or _usable_cores()
                 with ThreadPoolExecutor(threads) as executor:
-                    models = LiveModels.load(
-                        ModelStore(self._settings),
-                        provider=self._settings.provider,
-                        executor=executor,
-                    )
+                    models = LiveModels.load(self._settings, executor)
                 self._loaded = models, Runner(models.answers(), threads=threads)
             return self._loaded
 
     def close(self) -> None:
         """End all sessions that are open, with `CloseReason.SHUTTING_DOWN`, and the threads."""
-        from earmark.live._events import CloseReason
-
         for session in list(self._sessions):
             session.abandon(CloseReason.SHUTTING_DOWN, "The live engine is shutting down.")
             session.wait()

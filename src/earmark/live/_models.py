@@ -1,4 +1,4 @@
-"""The networks that all sessions of an engine share, and running them over batches."""
+"""The networks that all sessions of an engine share, and what answers their asks."""
 
 from __future__ import annotations
 
@@ -11,46 +11,40 @@ from numpy.typing import NDArray
 
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE
-from earmark.models import ModelStore, Provider
-from earmark.voiceprints import EmbeddingNetwork
+from earmark.models import ModelStore
+from earmark.settings import Settings
+from earmark.traits import TraitModels
+from earmark.voiceprints import VoiceprintMaker
 
-__all__ = ["FULL", "LiveModels"]
+__all__ = ["LiveModels"]
 
 Float = NDArray[np.float32]
-
-FULL = "-full"
-"""What the name of a network at full precision ends with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LiveModels:
-    """May be used from many threads at once.
-
-    ``tracking`` are those that tell people apart, ``full`` the same networks of voices at full
-    precision, which voiceprints are made with.
-    """
+    """May be used from many threads at once: what tells people apart, names them, and traits."""
 
     tracking: Models
-    full: Sequence[EmbeddingNetwork]
+    voiceprints: VoiceprintMaker
+    traits: TraitModels
 
     @classmethod
-    def load(cls, store: ModelStore, *, provider: Provider, executor: Executor) -> LiveModels:
+    def load(cls, settings: Settings, executor: Executor) -> LiveModels:
         """Load all side by side. Raises `ModelError`, `DiskFull` or `MissingExtra`."""
-        loading = [
-            executor.submit(EmbeddingNetwork.load, name, store, int8=False, provider=provider)
-            for name in ACCURATE.networks
-        ]
+        store, provider = ModelStore(settings), settings.provider
+        voiceprints = executor.submit(VoiceprintMaker.load, store, provider=provider)
         tracking = Models.load(store, ACCURATE.networks, provider=provider, executor=executor)
-        return cls(tracking=tracking, full=[each.result() for each in loading])
+        shared = next(each for each in tracking.networks if each.name == "wespeaker")
+        traits = TraitModels.load(settings, features=tracking.features, network=shared)
+        return cls(tracking=tracking, voiceprints=voiceprints.result(), traits=traits)
 
     def answers(self) -> Mapping[str, Callable[[Sequence[Float]], Sequence[Float]]]:
         """What answers several asks of one network and shape at once, by the network's name.
 
         Each answer is the same in any company.
         """
-        full = {network.name + FULL: network.frame_map for network in self.full}
-        # The integer network scales its activations per run: a batch would change its answers.
-        alone = self.tracking.answers | full
+        alone = {**self.traits.networks, **self.tracking.answers, **self.voiceprints.answers}
         return {name: one_by_one(answer) for name, answer in alone.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -16,24 +16,10 @@ from numpy.typing import NDArray
 from earmark.audio import SAMPLE_RATE, PcmDecoder
 from earmark.diarization import Diarization
 from earmark.errors import Conflict, InvalidOption, SessionOver
-from earmark.live._changes import HOP_S, HOP_SAMPLES, Change, CleanSpeech, Merge, SpeechEdge
 from earmark.live._config import LiveConfig, Recognizer
 from earmark.live._engine import LiveEngine
-from earmark.live._events import (
-    CloseReason,
-    Ended,
-    Event,
-    Flushed,
-    Identity,
-    Relabel,
-    RelabelReason,
-    SpeechEnded,
-    SpeechStarted,
-    Stats,
-    TurnUpdate,
-)
-from earmark.live._tracker_first import Tracker
-from earmark.live._turns import TurnTable
+from earmark.live._events import CloseReason, Ended, Event, Flushed, Stats
+from earmark.live._listener import Listener
 from earmark.live._view import LiveView
 from earmark.models import Asking
 from earmark.models._batching import LaneWork
@@ -41,14 +27,14 @@ from earmark.voiceprints import Voiceprint
 
 __all__ = ["LiveSession"]
 
-Float = NDArray[np.float32]
+_SLICE_BYTES = 1 << 14  # of sound that is decoded at once
 
 _log = logging.getLogger("earmark.live")
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What comes after the bytes pushed before it: a flush, or the end."""
+    """What was asked after the bytes pushed before it: a flush, or the end."""
 
     final: bool
 
@@ -58,8 +44,7 @@ class LiveSession:
 
     ``engine`` is shared by sessions; without one the session has its own, which ends with it.
     ``recognizer`` says who the voices are. ``on_event`` is called with each event, on threads of
-    the engine, in order and one at a time; it must not block for long. Without it the events wait
-    in `events`.
+    the engine, in order and one at a time; it must not wait. Without it the events are in `events`.
 
     Raises what `LiveEngine.load` raises.
     """
@@ -73,40 +58,38 @@ class LiveSession:
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self._config = config or LiveConfig()
-        self._own_engine = LiveEngine() if engine is None else None
-        engine = engine or self._own_engine
-        assert engine is not None
-        self._events: SimpleQueue[Event] | None = None if on_event else SimpleQueue()
-        self._on_event = on_event or self._events.put  # type: ignore[union-attr]
+        self._queue: SimpleQueue[Event] = SimpleQueue()
+        self._queued = on_event is None
+        self._on_event = on_event or self._queue.put
         self._lock = threading.Lock()
         self._inbox: deque[bytes | _Order] = deque()
+        self._idle = True  # whether all that came was dealt with, as far as can be
         self._closing: tuple[CloseReason, str] | None = None
         self._taking = True
         self._ended = threading.Event()
         self._heard_bytes = 0
-        self._analysed = 0  # samples
         self._number = 0
         self._stats_told = 0
-        self._turns = TurnTable()
-        self._identities: dict[str, Identity | None] = {}
         self._result: Diarization | None = None
-        self._recognizer = recognizer
-        models, runner = engine.load()
-        self._tracker = Tracker(self._config, models.tracking) if self._config.turns else None
+        shared = engine or LiveEngine()
+        self._own_engine = shared if engine is None else None
+        models, runner = shared.load()
+        self._listener = Listener(self._config, models, recognizer, self._tell)
         self._lane = runner.lane(self._work(), self._fail)
-        engine.join(self)
-
-    # -- sound in ---------------------------------------------------------------------------------
+        shared.join(self)
 
     def push(self, data: bytes) -> None:
         """Add bytes in the format of the config, any number of them.
 
-        Raises `SessionOver` when the session is over, or is told to finish.
+        Raises `SessionOver` when the session is over, or was told to finish.
         """
         with self._lock:
             self._require_open()
             self._heard_bytes += len(data)
-            self._inbox.append(bytes(data))
+            self._inbox.extend(
+                bytes(data[at : at + _SLICE_BYTES]) for at in range(0, len(data), _SLICE_BYTES)
+            )
+            self._idle = False
         self._lane.wake()
 
     def flush(self) -> None:
@@ -134,8 +117,6 @@ class LiveSession:
                 self._closing = reason, message
         self._lane.wake()
 
-    # -- what comes out ---------------------------------------------------------------------------
-
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the session has ended; False when that takes longer than ``timeout_s``."""
         return self._ended.wait(timeout_s)
@@ -145,10 +126,10 @@ class LiveSession:
 
         Raises `InvalidOption` for a session whose events go to ``on_event``.
         """
-        if self._events is None:
+        if not self._queued:
             raise InvalidOption("The events of this session go to its on_event.")
         while True:
-            event = self._events.get()
+            event = self._queue.get()
             yield event
             if isinstance(event, Ended):
                 return
@@ -156,157 +137,104 @@ class LiveSession:
     @property
     def heard_s(self) -> float:
         """Seconds of sound that were pushed."""
-        frames = self._heard_bytes / self._config.format.frame_bytes
-        return frames / self._config.format.sample_rate
+        sound = self._config.format
+        return self._heard_bytes / (sound.frame_bytes * sound.sample_rate)
 
     @property
     def backlog_s(self) -> float:
-        """Seconds that were pushed and are not analysed yet."""
-        return max(0.0, self.heard_s - self._analysed / SAMPLE_RATE)
+        """Seconds of sound that were pushed and wait to be analysed.
+
+        The last half second or so is analysed when more follows, and does not count till then.
+        """
+        if self._idle:
+            return 0.0
+        return max(0.0, self.heard_s - self._listener.analysed / SAMPLE_RATE)
 
     def snapshot(self) -> LiveView:
         """All that is known now."""
-        with self._lock:
+        listener = self._listener
+        with listener.lock:
+            identities = dict(listener.naming.identities) if listener.naming else {}
             return LiveView(
                 number=self._number,
-                at=self._analysed / SAMPLE_RATE,
-                turns=self._turns.known(self._identities),
-                speakers=self._turns.speakers,
-                identities=dict(self._identities),
+                at=listener.analysed / SAMPLE_RATE,
+                turns=listener.turns.known(identities),
+                speakers=listener.turns.speakers,
+                identities=identities,
             )
 
-    def voices(self) -> Mapping[str, Voiceprint]:
+    def voices(self) -> dict[str, Voiceprint]:
         """Voiceprints of the default model by label, of those heard clearly enough so far.
 
-        There are none unless the config asks for them, or there is a recognizer.
+        They are made anew as more is heard, at a `flush` and at the end. There are none unless the
+        config asks for them, or there is a recognizer.
         """
-        return {}
+        naming = self._listener.naming
+        return dict(naming.voiceprints) if naming else {}
 
     @property
     def result(self) -> Diarization:
         """The whole session's turns. Raises `Conflict` unless it has finished."""
         if self._result is None:
-            raise Conflict("The session has not finished: its turns are not known to the end.")
+            raise Conflict("The session has not finished: what was said in all is not known yet.")
         return self._result
 
-    # -- the work, on threads of the engine -------------------------------------------------------
-
     def _work(self) -> LaneWork:
-        """Deal with what comes until the session is over."""
+        """Deal with what comes until the session is over; runs on threads of the engine."""
         decoder = PcmDecoder(self._config.format)
-        rest = np.zeros(0, np.float32)
         while self._closing is None:
             item = self._next()
             if item is None:
                 yield None
-                continue
-            if isinstance(item, bytes):
-                rest = np.concatenate([rest, decoder.push(item)])
-            elif item.final:
-                rest = np.concatenate([rest, decoder.finish()])
-            while len(rest) >= HOP_SAMPLES and self._closing is None:
-                hop, rest = rest[:HOP_SAMPLES], rest[HOP_SAMPLES:]
-                yield from self._hear(hop)
-            if isinstance(item, _Order):
-                if item.final:
-                    yield from self._hear_last(rest)
-                    self._end(CloseReason.FINISHED, "All sound was analysed.")
-                    return
-                yield from self._peek(rest)
+            elif isinstance(item, bytes):
+                yield from self._hear(decoder.push(item))
+            elif not item.final:
+                yield from self._listener.flush()
+                self._tell(Flushed)
+            else:
+                yield from self._hear(decoder.finish())
+                if self._closing is None:
+                    self._result = yield from self._listener.finish()
+                    self._closing = CloseReason.FINISHED, "All sound was analysed."
         self._end(*self._closing)
+
+    def _hear(self, samples: NDArray[np.float32]) -> Asking[None]:
+        self._listener.add(samples)
+        while self._listener.ready and self._closing is None:
+            yield from self._listener.step()
+            self._lane.spend(self._listener.step_s)
+            self._tell_stats()
 
     def _next(self) -> bytes | _Order | None:
         """What to deal with next; None: nothing yet."""
         with self._lock:
+            self._idle = not self._inbox
             return self._inbox.popleft() if self._inbox else None
 
-    def _hear(self, hop: Float) -> Asking[None]:
-        changes: list[Change] = []
-        if self._tracker is not None:
-            changes = yield from self._tracker.step(hop)
-        with self._lock:
-            self._analysed += len(hop)
-        self._lane.spend(HOP_S)
-        self._take(changes)
-        self._tell_stats()
-
-    def _peek(self, rest: Float) -> Asking[None]:
-        if self._tracker is not None:
-            self._take((yield from self._tracker.flush(rest)))
-        self._tell(Flushed)
-
-    def _hear_last(self, rest: Float) -> Asking[None]:
-        if self._tracker is not None:
-            changes, result = yield from self._tracker.finish(rest)
-        else:
-            changes, result = [], Diarization(turns=(), exclusive=(), duration=0.0)
-        with self._lock:
-            self._analysed += len(rest)
-            self._result = result
-        self._take(changes)
-
-    def _take(self, changes: list[Change]) -> None:
-        """Note changes and tell them."""
-        for change in changes:
-            match change:
-                case SpeechEdge(time=time, active=True):
-                    self._tell(SpeechStarted, start=time)
-                case SpeechEdge(time=time):
-                    self._tell(SpeechEnded, end=time)
-                case Merge():
-                    with self._lock:
-                        self._turns.merge(change)
-                    self._tell(
-                        Relabel,
-                        source=change.source,
-                        target=change.target,
-                        since=change.since,
-                        reason=RelabelReason.MERGED,
-                    )
-                case CleanSpeech():
-                    pass
-                case _:
-                    with self._lock:
-                        revision = self._turns.set(change)
-                    identity = self._identities.get(change.speaker)
-                    self._tell(
-                        TurnUpdate,
-                        turn=change.turn,
-                        revision=revision,
-                        state=change.state,
-                        start=change.start,
-                        end=change.end,
-                        speaker=change.speaker,
-                        name=None if identity is None else identity.name,
-                        going=change.going,
-                        confidence=change.confidence,
-                    )
-
     def _tell_stats(self) -> None:
-        due = int(self._analysed / SAMPLE_RATE / self._config.stats_s)
+        due = int(self._listener.analysed / SAMPLE_RATE / self._config.stats_s)
         if due > self._stats_told:
             self._stats_told = due
+            turns = self._listener.turns
             self._tell(
                 Stats,
-                heard=self.heard_s,
-                backlog=self.backlog_s,
-                speech=self._turns.speech_s,
-                speakers=len(self._turns.speakers),
+                heard=round(self.heard_s, 3),
+                backlog=round(self.backlog_s, 3),
+                speech=round(turns.speech_s, 3),
+                speakers=turns.count,
             )
 
     def _tell(self, kind: Callable[..., Event], **values: Any) -> None:
-        with self._lock:
-            self._number += 1
-            number = self._number
-        self._on_event(kind(number=number, at=self._analysed / SAMPLE_RATE, **values))
-
-    # -- the end ----------------------------------------------------------------------------------
+        self._number += 1
+        at = self._listener.analysed / SAMPLE_RATE
+        self._on_event(kind(number=self._number, at=at, **values))
 
     def _order(self, *, final: bool) -> None:
         with self._lock:
             self._require_open()
             self._taking = not final
             self._inbox.append(_Order(final))
+            self._idle = False
         self._lane.wake()
 
     def _require_open(self) -> None:
@@ -317,6 +245,7 @@ class LiveSession:
         with self._lock:
             self._taking = False
             self._inbox.clear()
+            self._idle = True
         try:
             self._tell(Ended, reason=reason, message=message)
         finally:

@@ -1,9 +1,12 @@
-"""The turns of a session, as they were told."""
+"""The turns of a session, as they were told, in little room: a day has tens of thousands."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from earmark.live._changes import Merge, TurnChange
 from earmark.live._events import Identity, TurnState
@@ -11,65 +14,118 @@ from earmark.live._view import KnownTurn
 
 __all__ = ["TurnTable"]
 
+_ROW = np.dtype(
+    [
+        ("start", np.float64),
+        ("end", np.float64),
+        ("confidence", np.float32),  # NaN: not known
+        ("revision", np.int32),  # 0: never told
+        ("speaker", np.int16),
+        ("state", np.int8),
+        ("going", np.bool_),
+    ]
+)
+_STATES = tuple(TurnState)
+_WITHDRAWN = _STATES.index(TurnState.WITHDRAWN)
+
 
 class TurnTable:
-    """Every turn by its number, with how often it was told. Not for several threads at once."""
+    """Every turn, in a row of its number. Not for several threads at once."""
 
     def __init__(self) -> None:
-        self._turns: dict[int, tuple[int, TurnChange]] = {}  # with the revision
-        self._speakers: dict[str, None] = {}
+        self._rows = np.zeros(64, _ROW)
+        self._count = 0
+        self._labels: list[str] = []
         self._speech_s = 0.0
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """The labels in order of appearance."""
-        return tuple(self._speakers)
+        """The labels of all turns, in the order of their first turns."""
+        rows = self._told()
+        order = np.argsort(rows["start"], kind="stable")
+        return tuple(dict.fromkeys(self._labels[each] for each in rows["speaker"][order].tolist()))
+
+    @property
+    def count(self) -> int:
+        """How many speakers have turns."""
+        return len(np.unique(self._told()["speaker"]))
 
     @property
     def speech_s(self) -> float:
         """Seconds of all turns; where two speak at once, both count."""
-        return self._speech_s
+        return max(0.0, self._speech_s)
 
-    def set(self, change: TurnChange) -> int:
-        """Take in a change; returns the turn's revision, from 1."""
-        revision, before = self._turns.get(change.turn, (0, None))
-        if before is not None:
-            self._speech_s -= before.end - before.start
-        if change.state == TurnState.WITHDRAWN:
-            self._turns.pop(change.turn, None)
-        else:
-            self._turns[change.turn] = revision + 1, change
+    def set(self, change: TurnChange) -> tuple[int, str | None]:
+        """Take in a change; returns the turn's revision, from 1, and whose it was before."""
+        row = self._row(change.turn)
+        told = row["revision"] > 0 and row["state"] != _WITHDRAWN
+        before = self._labels[row["speaker"]] if told else None
+        if told:
+            self._speech_s -= float(row["end"] - row["start"])
+        if change.state != TurnState.WITHDRAWN:
             self._speech_s += change.end - change.start
-            self._speakers.setdefault(change.speaker)
-        return revision + 1
+        row["start"], row["end"] = change.start, change.end
+        row["confidence"] = np.nan if change.confidence is None else change.confidence
+        row["revision"] += 1
+        row["speaker"] = self._index(change.speaker)
+        row["state"], row["going"] = _STATES.index(change.state), change.going
+        return int(row["revision"]), before
 
     def merge(self, merge: Merge) -> None:
-        """Give the turns of one label to another."""
-        for number, (revision, turn) in self._turns.items():
-            if turn.speaker == merge.source and turn.end > merge.since:
-                self._turns[number] = revision, replace(turn, speaker=merge.target)
-        if not any(turn.speaker == merge.source for _, turn in self._turns.values()):
-            self._speakers.pop(merge.source, None)
+        """Give the turns of one label, from a time on, to another."""
+        rows = self._rows[: self._count]
+        own = (rows["speaker"] == self._index(merge.source)) & (rows["end"] > merge.since)
+        rows["speaker"][own] = self._index(merge.target)
+
+    def since(self, speaker: str) -> float:
+        """When the label's first turn begins; 0 when it has none."""
+        rows = self._told()
+        starts = rows["start"][rows["speaker"] == self._index(speaker)]
+        return float(starts.min()) if len(starts) else 0.0
+
+    def between(self, start: float, end: float) -> dict[str, float]:
+        """Seconds that each label speaks between two times; a turn that goes on reaches there."""
+        rows = self._told()
+        reach = np.where(rows["going"], np.maximum(rows["end"], end), rows["end"])
+        inside = np.minimum(reach, end) - np.maximum(rows["start"], start)
+        seconds: dict[str, float] = {}
+        for index in np.flatnonzero(inside > 0).tolist():
+            label = self._labels[rows["speaker"][index]]
+            seconds[label] = seconds.get(label, 0.0) + float(inside[index])
+        return seconds
 
     def known(self, identities: Mapping[str, Identity | None]) -> tuple[KnownTurn, ...]:
         """All turns in the order of their starts, with the names of their speakers."""
-
-        def name(speaker: str) -> str | None:
-            identity = identities.get(speaker)
-            return None if identity is None else identity.name
-
-        rows = [
+        names = {label: each.name for label, each in identities.items() if each is not None}
+        found = [
             KnownTurn(
-                turn=turn.turn,
-                revision=revision,
-                state=turn.state,
-                start=turn.start,
-                end=turn.end,
-                speaker=turn.speaker,
-                name=name(turn.speaker),
-                going=turn.going,
-                confidence=turn.confidence,
+                turn=number,
+                revision=int(row["revision"]),
+                state=_STATES[row["state"]],
+                start=float(row["start"]),
+                end=float(row["end"]),
+                speaker=self._labels[row["speaker"]],
+                name=names.get(self._labels[row["speaker"]]),
+                going=bool(row["going"]),
+                confidence=None if np.isnan(row["confidence"]) else float(row["confidence"]),
             )
-            for revision, turn in self._turns.values()
+            for number, row in enumerate(self._rows[: self._count], 1)
+            if row["revision"] and row["state"] != _WITHDRAWN
         ]
-        return tuple(sorted(rows, key=lambda row: (row.start, row.end, row.turn)))
+        return tuple(sorted(found, key=lambda turn: (turn.start, turn.end, turn.turn)))
+
+    def _told(self) -> NDArray[Any]:
+        rows: NDArray[Any] = self._rows[: self._count]
+        told: NDArray[Any] = rows[(rows["revision"] > 0) & (rows["state"] != _WITHDRAWN)]
+        return told
+
+    def _row(self, turn: int) -> Any:
+        if turn > len(self._rows):
+            self._rows = np.concatenate([self._rows, np.zeros(turn, _ROW)])
+        self._count = max(self._count, turn)
+        return self._rows[turn - 1]
+
+    def _index(self, label: str) -> int:
+        if label not in self._labels:
+            self._labels.append(label)
+        return self._labels.index(label)

@@ -214,8 +214,11 @@ class Runner:
 
     def _fail(self, lane: Lane, error: Exception) -> None:
         lane.over = True
-        lane.work.close()
-        lane.on_error(error)
+        try:
+            lane.work.close()
+            lane.on_error(error)
+        except Exception:  # a worker must live on
+            _log.exception("The end of work that failed could not be told.")
 
 
 def _urgency(waiting: _Waiting, now: float) -> int:
