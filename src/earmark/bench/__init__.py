@@ -8,6 +8,8 @@ from earmark.bench._document import diarization_document, speed_document
 from earmark.bench._environments import PEERS, Peer, environment, peers_folder, peers_named
 from earmark.bench._gallery import GalleryReport, Taken, bench_gallery, gallery_document
 from earmark.bench._gallery_tables import print_gallery
+from earmark.bench._live import LiveLoad, LiveLoadReport, bench_live, live_document
+from earmark.bench._live_tables import print_live
 from earmark.bench._long import Part, concatenate
 from earmark.bench._machine import Machine, this_machine
 from earmark.bench._reliability import Reliability, frame_reliability, turn_reliability
@@ -57,6 +59,8 @@ __all__ = [
     "Interval",
     "Latency",
     "Length",
+    "LiveLoad",
+    "LiveLoadReport",
     "Machine",
     "MemoryLine",
     "OnStep",
@@ -84,6 +88,7 @@ __all__ = [
     "as_trials",
     "bench_diarization",
     "bench_gallery",
+    "bench_live",
     "bench_service",
     "bench_speed",
     "bench_verification",
@@ -97,6 +102,7 @@ __all__ = [
     "gallery_document",
     "hear",
     "left_out",
+    "live_document",
     "load_dataset",
     "map_speakers",
     "pairs_within",
@@ -104,6 +110,7 @@ __all__ = [
     "peers_named",
     "print_diarization",
     "print_gallery",
+    "print_live",
     "print_service",
     "print_speed",
     "print_verification",

@@ -62,13 +62,28 @@ class Worker:
             # Linux shares a busy machine out by session, and the server's engines have their own.
             start_new_session=True,
         )
-        self.ready = self._ask(self.setup)
+        self.ready = self.ask(self.setup)
         self.load_s = time.perf_counter() - started
         return self
 
     def run(self, path: Path, *, speakers: int | None = None, **more: Any) -> dict[str, Any]:
         """Diarize one file. Raises `PeerFailed`, after which `start` may be called again."""
-        return self._ask({"path": str(path.absolute()), "speakers": speakers, **more})
+        return self.ask({"path": str(path.absolute()), "speakers": speakers, **more})
+
+    def ask(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What the process answers to a job. Raises `PeerFailed` when it ends instead."""
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError):  # then there is no answer either
+            process.stdin.write(json.dumps(document) + "\n")
+            process.stdin.flush()
+        line = process.stdout.readline()
+        if not line:
+            raise PeerFailed(f"{self.name} stopped: {self._last_words()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def close(self) -> None:
         """End the process."""
@@ -93,20 +108,6 @@ class Worker:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _ask(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with suppress(BrokenPipeError):  # then there is no answer either
-            process.stdin.write(json.dumps(document) + "\n")
-            process.stdin.flush()
-        line = process.stdout.readline()
-        if not line:
-            raise PeerFailed(f"{self.name} stopped: {self._last_words()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
 
     def _last_words(self) -> str:
         """The last line that the ended process left on stderr; closes what remains of it."""

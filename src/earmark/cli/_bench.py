@@ -127,7 +127,7 @@ def speed(
             settings=get_settings(),
             fast=fast,
             passes=passes,
-            hours=_lengths(hours),
+            hours=_numbers("--hours", hours),
             on_step=say,
         )
     print_speed(report, _wide())
@@ -241,6 +241,45 @@ def verification(
 
 
 @app.command()
+def live(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILES]",
+            help="Recordings of conversations, by default the sample recording.",
+            show_default=False,
+        ),
+    ] = None,
+    streams: Annotated[
+        str, typer.Option(metavar="N,N,...", help="How many streams at once, one after the other.")
+    ] = "1,10,20,30,40,50,60,80",
+    seconds: Annotated[float, typer.Option(help="How long each stream is.")] = 60.0,
+    asked: Annotated[
+        str, typer.Option(help="turns, or traits: speech, music and gender as well.")
+    ] = "turns",
+    json_file: _Json = None,
+) -> None:
+    """See how many live streams are followed at once, and how soon each is answered.
+
+    Starts a server on temporary data and stops it. Clients in one other process send speech at the
+    pace of real time; the numbers rise until answers come late.
+    """
+    from earmark.bench import bench_live, live_document, print_live
+
+    with status() as say:
+        report = bench_live(
+            files or (),
+            settings=get_settings(),
+            streams=[round(each) for each in _numbers("--streams", streams)],
+            seconds=seconds,
+            asked=asked,
+            on_step=say,
+        )
+    print_live(report, _wide())
+    _write(json_file, live_document(report))
+
+
+@app.command()
 def gallery(
     people: Annotated[
         int, typer.Option("--prints", min=1, help="People, with one voiceprint each.")
@@ -288,11 +327,11 @@ def _eval_dir() -> Path:
     return folder
 
 
-def _lengths(text: str) -> list[float]:
+def _numbers(option: str, text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        raise InvalidOption(f"--hours takes numbers such as 1,2,4, not {text!r}.") from None
+        raise InvalidOption(f"{option} takes numbers such as 1,2,4, not {text!r}.") from None
 
 
 def _write(path: Path | None, document: Mapping[str, Any]) -> None:

@@ -37,6 +37,10 @@ COMMANDS = {
     "diarize": Subcommand(
         module="earmark.cli._diarize", help="Find out who spoke when in recordings."
     ),
+    "listen": Subcommand(
+        module="earmark.cli._listen",
+        help="Follow who speaks now, in the microphone or a recording that is played.",
+    ),
     "enroll": Subcommand(
         module="earmark.cli._enroll", help="Add a person's voice to a gallery on this machine."
     ),

@@ -12,7 +12,7 @@ from rich.text import Text
 from earmark.cli._options import clock_text, length_text
 from earmark.diarization import Diarization, Turn, one_line
 
-__all__ = ["print_timeline"]
+__all__ = ["axis_text", "colour", "fit", "lane_text", "levels_of", "print_timeline"]
 
 _COLOURS = (
     "cyan", "magenta", "yellow", "green", "blue", "red",
@@ -27,8 +27,7 @@ _TICK_CELLS = 10
 
 def print_timeline(result: Diarization, console: Console) -> None:
     """Print who spoke when, as wide as the terminal, and how much each one spoke."""
-    rich_glyphs = (console.encoding or "").lower().startswith("utf")
-    names = [_fit(one_line(speaker)) for speaker in result.speakers]
+    names = [fit(one_line(speaker)) for speaker in result.speakers]
     count = len(result.speakers)
     title = Text(result.uri or "recording", style="bold")
     title.append(
@@ -42,7 +41,7 @@ def print_timeline(result: Diarization, console: Console) -> None:
         return
     margin = max(cell_len(name) for name in names) + 1
     width = max(10, console.width - margin - 1)
-    levels = _LEVELS if rich_glyphs else _ASCII_LEVELS
+    levels = levels_of(console)
     for index, (speaker, name) in enumerate(zip(result.speakers, names, strict=True)):
         lane = lane_text(
             [turn for turn in result if turn.speaker == speaker],
@@ -52,12 +51,22 @@ def print_timeline(result: Diarization, console: Console) -> None:
             levels=levels,
         )
         line = Text(set_cell_size(name, margin))
-        line.append(lane, style=_COLOURS[index % len(_COLOURS)])
+        line.append(lane, style=colour(index))
         console.print(line, soft_wrap=True, highlight=False)
     axis = axis_text(start=result.start_s, end=result.end_s, width=width)
     console.print(Text(" " * margin + axis, style="dim"), soft_wrap=True, highlight=False)
     console.print()
     console.print(_figures(result, names))
+
+
+def levels_of(console: Console) -> str:
+    """The characters that `lane_text` fills lanes with, as far as the terminal has them."""
+    return _LEVELS if (console.encoding or "").lower().startswith("utf") else _ASCII_LEVELS
+
+
+def colour(index: int) -> str:
+    """The colour of the speaker with this number."""
+    return _COLOURS[index % len(_COLOURS)]
 
 
 def lane_text(
@@ -103,7 +112,7 @@ def _figures(result: Diarization, names: Sequence[str]) -> Table:
         table.add_column(heading, justify="right")
     for index, (row, name) in enumerate(zip(chart.speakers, names, strict=True)):
         table.add_row(
-            Text(name, style=_COLOURS[index % len(_COLOURS)]),
+            Text(name, style=colour(index)),
             length_text(row.talk),
             f"{row.share:.0%}",
             str(row.turns),
@@ -119,7 +128,8 @@ def _figures(result: Diarization, names: Sequence[str]) -> Table:
     return table
 
 
-def _fit(name: str) -> str:
+def fit(name: str) -> str:
+    """A name that leaves room for the lane."""
     if cell_len(name) <= _LONGEST_NAME:
         return name
     return set_cell_size(name, _LONGEST_NAME - 1).rstrip() + "…"

@@ -82,7 +82,9 @@ class LiveSessions:
         stream = hosted.attach(on_event, on_replaced)
         self._admit(hosted)
         try:
-            recognizer = None if identify is None else GalleryRecognizer(self._search, caller, identify)
+            recognizer = (
+                None if identify is None else GalleryRecognizer(self._search, caller, identify)
+            )
             hosted.host(
                 LiveSession(
                     config, engine=self._loaded(), recognizer=recognizer, on_event=hosted.told

@@ -9,16 +9,20 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from earmark.errors import AudioNotFound, Gone, InvalidOption, NotFound
 from earmark.service._identification import Identification, identify_speakers
+from earmark.service._live import GalleryRecognizer
 from earmark.service._model import Caller, IdentifyOptions, JobOptions, Media, Scope
 from earmark.service._people import Enrolled, Named, NewConsent, NewSpeaker, Receipt, Speaker
 from earmark.service._reembedding import Reembedded
 from earmark.service._service import Service
 from earmark.settings import Settings, get_settings
 from earmark.storage import disk_errors, private_file
+
+if TYPE_CHECKING:
+    from earmark.live import Recognizer
 
 __all__ = ["LocalGallery"]
 
@@ -126,6 +130,15 @@ class LocalGallery:
         with self._heard(recording) as media:
             found = self._service.analyst.listen(media, options=wanted)
         return identify_speakers(self._service.search, self._caller, found, asked)
+
+    def recognizer(self, *, false_accept_rate: float = 0.01) -> Recognizer:
+        """Names the speakers of a `LiveSession` that are in the gallery, while this is open.
+
+        A stranger is taken for one of them with the probability ``false_accept_rate`` at most.
+        """
+        asked = IdentifyOptions(galleries=(self._id,), false_accept_rate=false_accept_rate)
+        self._service.search.prepare(self._caller, asked)
+        return GalleryRecognizer(self._service.search, self._caller, asked)
 
     def speakers(self) -> tuple[Speaker, ...]:
         """Everybody in the gallery, the newest first."""
