@@ -28,6 +28,13 @@ Float = NDArray[np.float32]
 CELL_BLOCKS = 3
 CELL_S = 0.24
 
+#: Every 128 frames the grids of frames, blocks and cells meet: so they do at the beginning of this
+#: many windows at a step of 148 frames, which is 79.92 s.
+SPAN_WINDOWS = 32
+SPAN_FRAMES = 4736
+SPAN_BLOCKS = 999
+SPAN_CELLS = 333
+
 _PAIR = CLASS_SPEAKERS.sum(axis=1) > 1
 
 
@@ -78,10 +85,25 @@ class _Rows:
             self._rows.resize((room, *values.shape), refcheck=False)
         self._rows[row] = values
 
+    def view(self, first: int, last: int) -> NDArray[Any]:
+        """Rows ``first`` to ``last`` (behind), to be let go of before anything is set."""
+        if last > len(self._rows):
+            self._rows.resize((last, *self._rows.shape[1:]), refcheck=False)
+        return self._rows[first:last]
+
     def take(self, rows: int) -> NDArray[Any]:
         """The first ``rows`` rows; nothing can be set afterwards."""
         self._rows.resize((rows, *self._rows.shape[1:]), refcheck=False)
         return self._rows
+
+    def forget(self, rows: int) -> None:
+        """Drop the first ``rows`` rows: the others move up."""
+        self._rows = self._rows[rows:].copy()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that is held."""
+        return self._rows.nbytes
 
 
 class EvidenceBuilder:
@@ -99,6 +121,39 @@ class EvidenceBuilder:
         self._scores = np.zeros((0, 1, 2), np.float16)  # per block of 80 ms
         self._levels: list[NDArray[np.float16]] = []
         self._frames = 0
+        self._spans = 0  # forgotten
+        self._units_gone = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that is held, about."""
+        rows = (self._local, self._unit_vectors, self._cell_vectors)
+        small = self._sums.nbytes + self._depth.nbytes + self._scores.nbytes
+        listed = 8 * len(self._units) + 4 * len(self._cells) + 2 * self._frames
+        return sum(each.nbytes for each in rows) + small + listed
+
+    @property
+    def first_window(self) -> int:
+        """The first window that is not forgotten."""
+        return self._spans * SPAN_WINDOWS
+
+    def forget(self, since: int) -> None:
+        """Let go of what lies before the window ``since``, which begins a span (`view`)."""
+        assert since % SPAN_WINDOWS == 0
+        spans = since // SPAN_WINDOWS - self._spans
+        windows, frames = spans * SPAN_WINDOWS, spans * SPAN_FRAMES
+        own = np.array(self._units, np.float64).reshape(-1, 5)[:, 0]
+        units, cells = int(np.searchsorted(own, since)), self._cells_before(since)
+        self._local.forget(windows)
+        self._unit_vectors.forget(units)
+        self._cell_vectors.forget(cells)
+        del self._window_frame[:windows], self._units[: units * 5], self._cells[:cells]
+        self._sums, self._depth = self._sums[frames:].copy(), self._depth[frames:].copy()
+        self._scores = self._scores[spans * SPAN_BLOCKS :].copy()
+        self._levels = [np.concatenate(self._levels)[frames:]]
+        self._frames -= frames
+        self._spans += spans
+        self._units_gone += units
 
     def add_sound(self, samples: Float) -> None:
         """Note how loud the next samples are, a whole number of frames."""
@@ -107,21 +162,26 @@ class EvidenceBuilder:
 
     def add_window(self, frame: int, probabilities: Float, units: list[Unit]) -> int:
         """Add a window that begins at ``frame``; returns the index of its first unit."""
-        self._reserve(frame + WINDOW_FRAMES)
-        part = slice(frame, frame + WINDOW_FRAMES)
+        place = frame - self._spans * SPAN_FRAMES
+        self._reserve(place + WINDOW_FRAMES)
+        part = slice(place, place + WINDOW_FRAMES)
         self._sums[part, 0] += 1 - probabilities[:, 0]
         self._sums[part, 1] += probabilities[:, _PAIR].sum(axis=1)
         self._depth[part] += 1
-        window, first = len(self._window_frame), len(self._units) // 5
+        window = len(self._window_frame)
+        first = self._units_gone + len(self._units) // 5
         self._window_frame.append(frame)
         self._local.set(window, np.rint(probabilities @ CLASS_SPEAKERS * 255).astype(np.uint8))
         for one in units:
-            self._units.extend((window, one.local, one.first, one.last, one.clean_s))
+            self._units.extend(
+                (window + self.first_window, one.local, one.first, one.last, one.clean_s)
+            )
         return first
 
     def speech_between(self, first: Float, last: Float) -> Float:
         """The largest probability of speech in each range of frames [n], ends included."""
-        ranges = np.clip(np.stack([first, last + 1]), 0, self._frames).astype(np.int64)
+        ranges = np.stack([first, last + 1]) - self._spans * SPAN_FRAMES
+        ranges = np.clip(ranges, 0, self._frames).astype(np.int64)
         if not ranges.size or not self._frames:
             return np.zeros(len(first), np.float32)
         low, high = int(ranges.min()), int(ranges.max())
@@ -141,7 +201,7 @@ class EvidenceBuilder:
 
     def set_unit(self, unit: int, vector: Float) -> None:
         """Store a unit's embedding [D]."""
-        self._unit_vectors.set(unit, vector.astype(np.float16))
+        self._unit_vectors.set(unit - self._units_gone, vector.astype(np.float16))
 
     def set_cell(self, cell: int, vector: Float) -> None:
         """Store a cell's embedding [D]."""
@@ -150,6 +210,7 @@ class EvidenceBuilder:
 
     def set_scores(self, block: int, scores: Float) -> None:
         """Store what the probe says of a block of 80 ms: [frames, n]."""
+        block -= self._spans * SPAN_BLOCKS
         missing = block + 1 - len(self._scores)
         if missing > 0:
             room = (max(missing, len(self._scores) // 2), *scores.shape)
@@ -159,42 +220,64 @@ class EvidenceBuilder:
 
     def build(self, *, duration: float) -> Evidence:
         """All of it, for a recording of ``duration`` seconds; the builder is empty afterwards."""
-        frames = min(self._frames, frames_before(duration))  # a short recording fills no window
+        self._local.take(len(self._window_frame))
+        self._unit_vectors.take(len(self._units) // 5)
+        self._cell_vectors.take(len(self._cells))
+        return self.view(duration=duration, since=self.first_window)
+
+    def view(self, *, duration: float, since: int = 0) -> Evidence:
+        """What there is up to ``duration`` seconds, from the window ``since`` on.
+
+        ``since`` begins a span (see `SPAN_WINDOWS`), from which all of it, ``duration`` of the
+        `Evidence` too, is counted. To be let go of before anything is added.
+        """
+        assert since % SPAN_WINDOWS == 0
+        span = since // SPAN_WINDOWS - self._spans
+        window, frame = span * SPAN_WINDOWS, span * SPAN_FRAMES
+        origin = self._spans * SPAN_FRAMES + frame
+        # A short recording fills no window.
+        frames = min(self._frames - frame, frames_before(duration) - origin)
         table = np.array(self._units, np.float64).reshape(-1, 5)
-        depth = self._depth[:frames]
-        means = self._sums[:frames] / np.maximum(depth, 1)[:, None]
+        unit, first = int(np.searchsorted(table[:, 0], since)), self._cells_before(since)
+        table = table[unit:]
+        depth = self._depth[frame : frame + frames]
+        means = self._sums[frame : frame + frames] / np.maximum(depth, 1)[:, None]
         return Evidence(
-            duration=duration,
+            duration=duration - origin * FRAME_S,
             speech=np.ascontiguousarray(means[:, 0]),
             overlap=np.ascontiguousarray(means[:, 1]),
             depth=depth.copy(),
-            level=self._level_by_frame(frames),
-            scores=self._scores_by_frame(frames),
-            window_frame=np.array(self._window_frame, np.int32),
-            local=self._local.take(len(self._window_frame)),
-            unit_window=table[:, 0].astype(np.int32),
+            level=self._level_by_frame(frame, frames),
+            scores=self._scores_by_frame(span * SPAN_BLOCKS, frames),
+            window_frame=np.array(self._window_frame[window:], np.int32) - origin,
+            local=self._local.view(window, len(self._window_frame)),
+            unit_window=table[:, 0].astype(np.int32) - since,
             unit_local=table[:, 1].astype(np.uint8),
             unit_span=table[:, 2:4].astype(np.int16),
             unit_clean_s=table[:, 4].astype(np.float32),
-            unit_vector=self._unit_vectors.take(len(table)),
-            cell=np.array(self._cells, np.int32),
-            cell_vector=self._cell_vectors.take(len(self._cells)),
+            unit_vector=self._unit_vectors.view(unit, unit + len(table)),
+            cell=np.array(self._cells[first:], np.int32) - since // SPAN_WINDOWS * SPAN_CELLS,
+            cell_vector=self._cell_vectors.view(first, len(self._cells)),
         )
 
-    def _level_by_frame(self, frames: int) -> NDArray[np.float16]:
+    def _cells_before(self, since: int) -> int:
+        return bisect_left(self._cells, since // SPAN_WINDOWS * SPAN_CELLS)
+
+    def _level_by_frame(self, first: int, frames: int) -> NDArray[np.float16]:
         """The loudness of the samples nearest to each frame's centre [T]."""
         level = np.concatenate([*self._levels, np.full(1, -100, np.float16)])
-        middle = round(FRAME_START_S / FRAME_S)  # a frame looks at what comes behind its index
+        middle = first + round(FRAME_START_S / FRAME_S)  # a frame looks at what comes behind it
         return level[np.minimum(np.arange(frames) + middle, len(level) - 1)]
 
-    def _scores_by_frame(self, frames: int) -> NDArray[np.float16]:
-        """The scores nearest to the frames' centres [T, n]."""
-        blocks, per_block, kinds = self._scores.shape
+    def _scores_by_frame(self, first: int, frames: int) -> NDArray[np.float16]:
+        """The scores nearest to the frames' centres [T, n], from block ``first`` on."""
+        scores = self._scores[first:]
+        blocks, per_block, kinds = scores.shape
         times = (np.arange(frames) + 0.5) * FRAME_S + FRAME_START_S
         places = np.rint(times * (per_block / BLOCK_S)).astype(np.int64)
         found = np.full((frames, kinds), np.nan, np.float16)
         inside = places < blocks * per_block
-        found[inside] = self._scores.reshape(-1, kinds)[places[inside]]
+        found[inside] = scores.reshape(-1, kinds)[places[inside]]
         return found
 
     def _reserve(self, frames: int) -> None:

@@ -58,7 +58,8 @@ def label_frames(
 ) -> Labels:
     """Put as many people into each frame as talk there.
 
-    ``speakers`` int64 [U] is each unit's speaker, ``centroids`` [K, D] what they sound like.
+    ``speakers`` int64 [U] is each unit's speaker, -1 when that is not known; ``centroids`` [K, D]
+    what they sound like.
     """
     frames, count = len(talkers), len(centroids)
     active = np.zeros((frames, count), np.bool_)
@@ -115,6 +116,8 @@ def _local_activity(
     high = np.searchsorted(windows, stop)
     begin, end = np.searchsorted(evidence.unit_window, [low, high]).tolist()
     for index, (first, last) in enumerate(evidence.unit_span[begin:end].tolist(), begin):
+        if speakers[index] < 0:
+            continue
         window = evidence.unit_window[index]
         frame = int(windows[window])
         a = max(first - _EDGE, 0, start - frame)
