@@ -63,11 +63,13 @@ class _Call(Conversation):
     async def _receive(self) -> bytes | Said:
         message = await anext(self._said, None)
         if message is not None:
-            return _read(message)
-        if self._finished:
-            await asyncio.Event().wait()  # the events are still to come
-        self._finished = True
-        return Finish(type="finish")
+            said = _read(message)
+            self._finished = self._finished or isinstance(said, Finish)
+            return said
+        if not self._finished:  # this is also how a call that breaks off looks at first
+            raise InvalidInput("The messages ended without 'finish'.")
+        never: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
+        return await never  # the events are still to come
 
     async def _say(self, message: BaseModel) -> None:
         async with self._saying:
@@ -88,7 +90,11 @@ def _read(message: FromClient) -> bytes | Said:
                 f" {len(message.sound)}: send it in more messages."
             )
         return message.sound
-    fields = MessageToDict(getattr(message, kind), preserving_proto_field_name=True)
+    fields = MessageToDict(
+        getattr(message, kind),
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
     if fields.get("false_accept_rate") == 0:
         fields["false_accept_rate"] = None
     return parsed(json.dumps({"type": kind, **fields}))
