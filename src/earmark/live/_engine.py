@@ -44,7 +44,7 @@ class LiveEngine:
                 threads = self._settings.threads or _usable_cores()
                 with ThreadPoolExecutor(threads) as executor:
                     models = LiveModels.load(self._settings, executor)
-                self._loaded = models, Runner(models.answers(), threads=threads)
+                self._loaded = models, Runner(models.networks(), threads=threads)
             return self._loaded
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE
 from earmark.models import ModelStore
+from earmark.models._batching import Network
 from earmark.settings import Settings
 from earmark.traits import TraitModels
 from earmark.voiceprints import VoiceprintMaker
@@ -19,6 +20,8 @@ from earmark.voiceprints import VoiceprintMaker
 __all__ = ["LiveModels"]
 
 Float = NDArray[np.float32]
+
+_MOST = 4  # asks of a trunk in one run: on a CPU more gain nothing, and make each other wait
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -39,13 +42,15 @@ class LiveModels:
         traits = TraitModels.load(settings, features=tracking.features, network=shared)
         return cls(tracking=tracking, voiceprints=voiceprints.result(), traits=traits)
 
-    def answers(self) -> Mapping[str, Callable[[Sequence[Float]], Sequence[Float]]]:
-        """What answers several asks of one network and shape at once, by the network's name.
-
-        Each answer is the same in any company.
-        """
+    def networks(self) -> Mapping[str, Network]:
+        """What answers asks, by the names that they have."""
         alone = {**self.traits.networks, **self.tracking.answers, **self.voiceprints.answers}
-        return {name: one_by_one(answer) for name, answer in alone.items()}
+        # The integer network of segmentation scales its activations per run: what it says of one
+        # window would depend on the others. Long inputs gain nothing from company.
+        found = {name: Network(run=one_by_one(answer)) for name, answer in alone.items()}
+        for trunk in self.tracking.networks:
+            found[trunk.name] = Network(run=trunk.frame_maps, most=_MOST)
+        return found
 
 
 def one_by_one(answer: Callable[[Float], Float]) -> Callable[[Sequence[Float]], Sequence[Float]]:

@@ -20,12 +20,21 @@ from numpy.typing import NDArray
 
 from earmark.models._asking import Ask
 
-__all__ = ["PAUSE", "Answer", "Lane", "LaneWork", "Runner"]
+__all__ = ["PAUSE", "Lane", "LaneWork", "Network", "Runner"]
 
 Float = NDArray[np.float32]
 
-Answer = Callable[[Sequence[Float]], Sequence[Float]]
-"""Answers asks of one network and shape; what it answers to one does not depend on the others."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """What answers asks: ``run`` takes up to ``most`` of one shape at once.
+
+    What it answers to one must not depend on the others.
+    """
+
+    run: Callable[[Sequence[Float]], Sequence[Float]]
+    most: int = 1
+
 
 LaneWork = Generator[Ask | None, Float | None, None]
 """The work of a lane: it yields asks, and None where there is nothing to do until `Lane.wake`."""
@@ -33,7 +42,6 @@ LaneWork = Generator[Ask | None, Float | None, None]
 PAUSE = "pause"
 """The network of an ask that only lets others go first; its answer is its own values."""
 
-_BATCH = 8  # asks in one run: more gain nothing on a CPU, and make the others wait
 _CREDIT_S = 1.0  # sound that a lane may be ahead of the clock and still be served first
 _PATIENCE_S = 5.0  # that a patient ask waits while there is other work
 
@@ -86,8 +94,8 @@ class Lane:
 class Runner:
     """Worker threads, the queues between them, and what answers the asks."""
 
-    def __init__(self, answers: Mapping[str, Answer], *, threads: int) -> None:
-        self._answers = {PAUSE: lambda batch: batch, **answers}
+    def __init__(self, networks: Mapping[str, Network], *, threads: int) -> None:
+        self._networks = {PAUSE: Network(run=lambda batch: batch), **networks}
         self._lock = threading.Condition()
         self._ready: tuple[deque[Lane], deque[Lane]] = (deque(), deque())  # on time, ahead
         self._asks: list[_Waiting] = []  # the oldest first
@@ -162,15 +170,16 @@ class Runner:
                 best = urgency, one
         if best is None:
             return []
-        first = best[1].ask
-        batch = [best[1]]
+        urgency, first = best
+        batch = [first]
         batch += [
             one
             for one in self._asks
-            if one is not best[1]
-            and one.ask.network == first.network
-            and one.ask.values.shape == first.values.shape
-        ][: _BATCH - 1]
+            if one is not first
+            and one.ask.network == first.ask.network
+            and one.ask.values.shape == first.ask.values.shape
+            and _urgency(one, now) == urgency
+        ][: self._networks[first.ask.network].most - 1]
         taken = set(map(id, batch))
         self._asks = [one for one in self._asks if id(one) not in taken]
         return batch
@@ -199,7 +208,7 @@ class Runner:
     def _run(self, batch: list[_Waiting]) -> None:
         network = batch[0].ask.network
         try:
-            answers = self._answers[network]([one.ask.values for one in batch])
+            answers = self._networks[network].run([one.ask.values for one in batch])
         except Exception as error:  # noqa: BLE001 - likewise
             if len(batch) == 1:
                 self._fail(batch[0].lane, error)
@@ -217,7 +226,7 @@ class Runner:
         try:
             lane.work.close()
             lane.on_error(error)
-        except Exception:  # a worker must live on
+        except Exception:  # noqa: BLE001 - the thread serves the others
             _log.exception("The end of work that failed could not be told.")
 
 
