@@ -7,6 +7,7 @@ import wave
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from earmark.settings import Settings
 from people import People
 from waiting import until
 
-LIMITS = {
+LIMITS: dict[str, Any] = {
     "live_idle_s": 1.5,
     "live_resume_s": 0.5,
     "live_longest_s": 20.0,
@@ -48,7 +49,7 @@ def caller(service: Service, request: pytest.FixtureRequest) -> Caller:
 def sound(sample_wav: Path) -> bytes:
     """15 s of a telephone call, PCM16 at 16 kHz."""
     with wave.open(str(sample_wav)) as recording:
-        return recording.readframes(15 * 16_000)
+        return bytes(recording.readframes(15 * 16_000))
 
 
 def as_admin(caller: Caller) -> Caller:

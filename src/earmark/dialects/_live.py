@@ -17,7 +17,7 @@ from earmark.service import Caller, IdentifyOptions, LiveStream, Service
 
 __all__ = ["LiveFeed"]
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 10.0
 _LOOK_S = 0.02
 
 _Opener = Callable[[Callable[[Event], None], Callable[[], None]], LiveStream]
@@ -30,9 +30,9 @@ class LiveFeed:
     (``replaced``). Who leaves before the end abandons the session, or loses it for a while if it
     can be resumed.
 
-    More than ``live_unread_events`` that nobody has taken end the session with `UNREAD`; when that
-    is not taken either, because whoever should is stuck in sending, the body of the ``async with``
-    is cancelled and `SessionOver` raised after a few seconds. Entering raises what
+    More than ``live_unread_events`` that nobody has taken end the session with `UNREAD`. When the
+    end of a session is not taken within some seconds, because whoever should is stuck in sending,
+    the body of the ``async with`` is cancelled and `SessionOver` raised. Entering raises what
     `LiveSessions.open` and ``resume`` raise.
     """
 
@@ -44,7 +44,7 @@ class LiveFeed:
         self._opener = opener
         self._events: deque[Event] = deque()
         self._more = asyncio.Event()
-        self._ended = False
+        self._end: Ended | None = None
         self._unread = False
         self._inside = False
 
@@ -115,7 +115,7 @@ class LiveFeed:
         try:
             await self._patience.__aexit__(kind, error, trace)
         except TimeoutError as late:
-            raise SessionOver("The events of the session were not read.") from late
+            raise SessionOver(self._end.message if self._end else str(late)) from late
 
     async def push(self, data: bytes) -> None:
         """Give sound, when there is room for it; until then whoever calls does not read on.
@@ -146,14 +146,13 @@ class LiveFeed:
 
     async def __anext__(self) -> Event:
         while not self._events:
-            if self._ended or self.replaced:
+            if self._end is not None or self.replaced:
                 raise StopAsyncIteration
             self._more.clear()
             await self._more.wait()
         event = self._events.popleft()
         if isinstance(event, Ended):
-            self._ended = True
-            self._wait_until(None)
+            self._give_up_at(None)
         return event
 
     def _tell(self, event: Event) -> None:
@@ -162,7 +161,7 @@ class LiveFeed:
     def _tell_replaced(self) -> None:
         self._loop.call_soon_threadsafe(self._taken_over)
 
-    def _wait_until(self, at: float | None) -> None:
+    def _give_up_at(self, at: float | None) -> None:
         if self._inside and not self._patience.expired():
             self._patience.reschedule(at)
 
@@ -171,6 +170,9 @@ class LiveFeed:
             return
         self._events.append(event)
         self._more.set()
+        if isinstance(event, Ended):
+            self._end = event
+            self._give_up_at(self._loop.time() + _PATIENCE_S)
         most = self._settings.live_unread_events
         if len(self._events) > most and self._inside and not self._unread:
             self._unread = True
@@ -178,7 +180,6 @@ class LiveFeed:
                 CloseReason.UNREAD,
                 f"More than {most} events wait to be read (EARMARK_LIVE_UNREAD_EVENTS).",
             )
-            self._wait_until(self._loop.time() + _PATIENCE_S)
 
     def _taken_over(self) -> None:
         self.replaced = True

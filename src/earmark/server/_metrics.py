@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from earmark.errors import EarmarkError
@@ -45,6 +44,7 @@ class Metrics(Observer):
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self.registry.register(_Jobs(service))
+        self.registry.register(_Live(service))
         self._finished = Counter(
             "earmark_jobs_finished",
             "Jobs that this process ran to their end.",
@@ -81,10 +81,6 @@ class Metrics(Observer):
             ["method", "code"],
             _LATENCY_S,
         )
-        open_sessions = Gauge(
-            "earmark_live_sessions", "Live sessions that are open.", registry=self.registry
-        )
-        open_sessions.set_function(lambda: service.live.count)
 
     def job_finished(
         self,
@@ -146,6 +142,35 @@ class _Jobs(Collector):
             for state in JobState:
                 gauge.add_metric([kind.value, state.value], counts.get((kind, state), 0))
         yield gauge
+
+
+class _Live(Collector):
+    """What there is of live sessions in this process."""
+
+    def __init__(self, service: Service) -> None:
+        self._sessions = service.live
+
+    def describe(self) -> Iterator[Metric]:
+        yield _open_gauge()
+        yield _ended_counter()
+
+    def collect(self) -> Iterator[Metric]:
+        gauge, counter = _open_gauge(), _ended_counter()
+        gauge.add_metric([], self._sessions.count)
+        yield gauge
+        for (dialect, reason), count in self._sessions.endings.copy().items():
+            counter.add_metric([dialect, reason.value], count)
+        yield counter
+
+
+def _open_gauge() -> GaugeMetricFamily:
+    return GaugeMetricFamily("earmark_live_sessions", "Live sessions that are open.")
+
+
+def _ended_counter() -> CounterMetricFamily:
+    return CounterMetricFamily(
+        "earmark_live_sessions_ended", "Live sessions that are over.", labels=["dialect", "reason"]
+    )
 
 
 def _jobs_gauge() -> GaugeMetricFamily:

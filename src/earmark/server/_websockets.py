@@ -20,10 +20,17 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         try:
             await super().run_asgi()
         finally:
-            if self.transport is not None and not self.disconnected:
-                self._abort = self.loop.call_later(_LINGER_S, self.transport.abort)
+            self._linger()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._linger()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._abort is not None:
             self._abort.cancel()
         super().connection_lost(exc)
+
+    def _linger(self) -> None:
+        if self._abort is None and not self.disconnected:
+            self._abort = self.loop.call_later(_LINGER_S, self.transport.abort)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from earmark.storage import keys as key_rows
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from earmark.live import Identity, LiveConfig, LiveEngine
+    from earmark.live import CloseReason, Identity, LiveConfig, LiveEngine
     from earmark.service._search import Search
     from earmark.voiceprints import Voiceprint
 
@@ -46,6 +47,8 @@ class LiveSessions:
         self._engine: LiveEngine | None = None
         self._loading = threading.Lock()
         self._draining = False
+        self.endings: Counter[tuple[str, CloseReason]] = Counter()
+        """How many have ended, by dialect and reason."""
 
     @property
     def count(self) -> int:
@@ -208,6 +211,9 @@ class LiveSessions:
     def _over(self, hosted: Hosted) -> None:
         """A session has ended, or a connection has let go of one."""
         with self._changed:
+            if hosted.end is not None and not hosted.counted:
+                hosted.counted = True
+                self.endings[hosted.dialect, hosted.end] += 1
             if hosted.forgettable(time.monotonic()):
                 self._hosted.pop(hosted.id, None)
             self._changed.notify_all()

@@ -147,12 +147,18 @@ class Hosted:
         self._heard_at = time.monotonic()
         self._lost_at: float | None = None
         self._finishing = False
-        self.over = False
+        self.end: CloseReason | None = None
+        self.counted = False
 
     @property
     def tenant_id(self) -> str:
         """Whose it is."""
         return self.caller.tenant_id
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, for the reason ``end``."""
+        return self.end is not None
 
     @property
     def held(self) -> bool:
@@ -215,7 +221,8 @@ class Hosted:
         with self._events:
             self._told = event.number
             self._kept.append(event)
-            self.over = self.over or isinstance(event, Ended)
+            if isinstance(event, Ended):
+                self.end = event.reason
             if self._holder is not None:
                 self._holder.on_event(event)
         if self.over:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from pydantic import BaseModel
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from earmark.dialects.native._live_conversation import Conversation, Unsupported, parsed
 from earmark.dialects.native._live_messages import ErrorMessage
@@ -60,6 +61,7 @@ class Connection(Conversation):
 
     async def serve(self) -> None:
         """Until the session has ended, the client is gone, or says what cannot be."""
+        refused: ErrorMessage | None = None
         try:
             ended = await self.hold()
             code, word = ENDINGS[ended.reason], ended.reason.value
@@ -67,10 +69,13 @@ class Connection(Conversation):
             return
         except EarmarkError as error:
             code, word = _code(error), error.code
-            async with asyncio.timeout(_CLOSE_S):
-                await self._say(ErrorMessage(code=error.code, message=str(error)))
-        async with asyncio.timeout(_CLOSE_S):
-            await self._websocket.close(code, word)
+            refused = ErrorMessage(code=word, message=str(error))
+        if self._websocket.application_state is WebSocketState.CONNECTED:
+            with suppress(TimeoutError, WebSocketDisconnect):  # who does not read is not told
+                async with asyncio.timeout(_CLOSE_S):
+                    if refused is not None:
+                        await self._say(refused)
+                    await self._websocket.close(code, word)
 
     async def _receive(self) -> bytes | FromClient:
         """The next message. Raises `WebSocketDisconnect` at the end, and `InvalidInput`."""

@@ -166,7 +166,7 @@ def parsed(text: str) -> FromClient:
             raise Unsupported(
                 "A text message is a JSON object with a 'type'; sound comes in binary messages."
             ) from error
-        if kinds & {"union_tag_invalid", "union_tag_not_found", "model_attributes_type"}:
+        if kinds & {"union_tag_invalid", "union_tag_not_found", "dict_type"}:
             raise InvalidInput(
                 "The 'type' of a message is one of start, resume, acknowledge, flush, finish and"
                 " ping."
