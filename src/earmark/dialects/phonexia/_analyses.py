@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Final, Literal
 
 from phonexia.grpc.technologies.speaker_diarization.v1 import (
@@ -123,29 +124,33 @@ def _people(
 
 
 def _turns_response(found: Diarization) -> diarization_pb.DiarizeResponse:
-    ids = {speaker: number for number, speaker in enumerate(found.speakers)}
-    response = diarization_pb.DiarizeResponse(processed_audio_length=duration(found.duration))
-    if found.duration >= SHORTEST_S:
-        response.speakers_count = len(ids)
-        response.speech_length.CopyFrom(duration(found.chart().speech))
-        for turn in found.turns:
-            response.segments.add(
+    turns = found.turns if found.duration >= SHORTEST_S else ()
+    ids = {speaker: number for number, speaker in enumerate(found.speakers if turns else ())}
+    return diarization_pb.DiarizeResponse(
+        speakers_count=len(ids),
+        segments=[
+            diarization_pb.Segment(
                 speaker_id=ids[turn.speaker],
                 start_time=duration(turn.start),
                 end_time=duration(turn.end),
             )
-    return response
+            for turn in turns
+        ],
+        processed_audio_length=duration(found.duration),
+        speech_length=duration(found.chart().speech if turns else 0.0),
+    )
 
 
 def _speech_response(found: SpeechActivity) -> activity_pb.DetectResponse:
-    response = activity_pb.DetectResponse(processed_audio_length=duration(found.duration))
-    if found.duration >= SHORTEST_S:
-        (mixed,) = found.channels
-        response.speech_length.CopyFrom(duration(mixed.speech_s))
-        for start, end in mixed.segments:
-            response.segments.add(
-                type=activity_pb.Segment.VOICE,
-                start_time=duration(start),
-                end_time=duration(end),
+    (mixed,) = found.channels
+    heard = mixed if found.duration >= SHORTEST_S else replace(mixed, segments=())
+    return activity_pb.DetectResponse(
+        speech_length=duration(heard.speech_s),
+        segments=[
+            activity_pb.Segment(
+                type=activity_pb.Segment.VOICE, start_time=duration(start), end_time=duration(end)
             )
-    return response
+            for start, end in heard.segments
+        ],
+        processed_audio_length=duration(found.duration),
+    )
