@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from earmark.service._uploads import Uploads as Uploads
     from earmark.service._voice_connectors import VoiceConnector as VoiceConnector
     from earmark.service._voice_connectors import VoiceConnectors as VoiceConnectors
+    from earmark.service._voiceprint_genders import VoiceprintGenders as VoiceprintGenders
     from earmark.service._webhooks import Webhooks as Webhooks
     from earmark.service._worker import Worker as Worker
 
@@ -168,6 +169,7 @@ _HOMES = {
     "_token": ("generate_token",),
     "_uploads": ("Upload", "Uploads"),
     "_voice_connectors": ("VoiceConnector", "VoiceConnectors"),
+    "_voiceprint_genders": ("VoiceprintGenders",),
     "_webhooks": ("Webhooks",),
     "_worker": ("Worker",),
 }

@@ -18,7 +18,9 @@ from earmark.service._identification import (
 )
 from earmark.service._model import Caller, IdentifyOptions, Job, JobKind, Scope
 from earmark.service._speaker_voiceprints import VOICEPRINT
+from earmark.service._voiceprint_genders import VoiceprintGenders
 from earmark.storage import job_voiceprints
+from earmark.traits import gender_of
 from earmark.voiceprints import Voiceprint, require_model
 
 if TYPE_CHECKING:
@@ -84,9 +86,16 @@ class Conclusions:
             ).encode()
         return Concluded(document=document)
 
-    def compare(self, job: Job) -> Concluded:
-        """The result of a comparison, which has no recording. Raises `VoiceprintError`."""
+    def of_voiceprints(self, job: Job) -> Concluded:
+        """The result of a job that came with voiceprints in place of a recording.
+
+        Raises `VoiceprintError`.
+        """
         sent = self._sent(job)
+        if job.kind is JobKind.GENDER:
+            prints = _voiceprints(sent["voiceprints"], "voiceprints")
+            genders = VoiceprintGenders(genders=tuple(map(gender_of, prints)))
+            return Concluded(document=genders.to_json())
         a, b = (_voiceprints(sent[name], name) for name in ("a", "b"))
         llr = self._service.search.calibration.compare(a, b)
         return Concluded(document=Comparison(llr=llr).to_json())

@@ -304,6 +304,9 @@ def _check_source(submission: Submission) -> None:
     if submission.kind is JobKind.COMPARE:
         if given or submission.sealed is None:
             raise InvalidOption("A comparison takes voiceprints, and no recording.")
+    elif submission.kind is JobKind.GENDER and submission.sealed is not None:
+        if given:
+            raise InvalidOption("Send voiceprints or a recording, not both.")
     elif given != 1 or (submission.kind is JobKind.SPEAKER_SEARCH) != (
         submission.call_id is not None
     ):

@@ -229,8 +229,8 @@ class Media:
 class Submission:
     """A request for a job; one of ``media``, ``url`` and ``call_id`` says where the recording is.
 
-    Only a comparison has none. ``sealed`` is what came with the request that must be encrypted,
-    such as voiceprints (JSON); it goes with the job.
+    What is asked of voiceprints has none. ``sealed`` is what came with the request that must be
+    encrypted, such as voiceprints (JSON); it goes with the job.
     ``render`` is what the dialect needs again to show the result, and is stored as it is (JSON).
     ``retention_s`` is how long the job is kept once over; None: as the tenant has set.
     """

@@ -173,8 +173,8 @@ class Workflow:
         begun = time.monotonic()
         audio_s, key = 0.0, None
         concluded: Concluded | NotYet
-        if job.kind is JobKind.COMPARE:
-            concluded = self._conclusions.compare(job)
+        if job.kind is JobKind.COMPARE or (job.kind is JobKind.GENDER and media_id is None):
+            concluded = self._conclusions.of_voiceprints(job)
         elif job.kind is JobKind.SPEAKER_SEARCH:
             concluded = self._listen(job, run)
         else:
