@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from earmark.diarization import SpeechActivity as SpeechActivity
     from earmark.diarization import Turn as Turn
     from earmark.diarization import diarize as diarize
+    from earmark.live import follow as live
     from earmark.service import LocalGallery as Gallery
     from earmark.voiceprints import Voiceprint as Voiceprint
 
@@ -40,6 +41,7 @@ __all__ = [
     "__version__",
     "diarize",
     "errors",
+    "live",
     "open_audio",
 ]
 
@@ -63,8 +65,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         value = version("earmark")
-    elif name == "errors":
-        value = import_module("earmark.errors")
+    elif name in ("errors", "live"):
+        value = import_module(f"earmark.{name}")
     elif name == "Gallery":
         value = import_module("earmark.service").LocalGallery
     elif name in _HOMES:

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from earmark.models import Ask
-from earmark.models._batching import Lane, LaneWork, Network, Runner
+from earmark.models import Ask, Lane, LaneWork, Network, Runner
 
 Float = NDArray[np.float32]
 

@@ -1,9 +1,14 @@
-"""Who speaks now: push sound as it comes, receive events."""
+"""Who speaks now: push sound as it comes, receive events.
+
+The module can be called: ``earmark.live(source)`` is an asynchronous iterator of events.
+"""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from earmark.live._config import LiveConfig, Recognizer
 from earmark.live._events import (
@@ -26,6 +31,7 @@ from earmark.live._view import KnownTurn, LiveView
 
 if TYPE_CHECKING:
     from earmark.live._engine import LiveEngine
+    from earmark.live._follow import follow
     from earmark.live._session import LiveSession
 
 __all__ = [
@@ -49,9 +55,10 @@ __all__ = [
     "TraitsTold",
     "TurnState",
     "TurnUpdate",
+    "follow",
 ]
 
-_HOMES = {"LiveEngine": "_engine", "LiveSession": "_session"}
+_HOMES = {"LiveEngine": "_engine", "LiveSession": "_session", "follow": "_follow"}
 
 
 def __getattr__(name: str) -> object:
@@ -59,3 +66,13 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+class _Callable(ModuleType):
+    """A module that is called as `follow` is: its name is the function's in ``earmark``."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.follow(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

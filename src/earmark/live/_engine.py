@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from earmark.live._events import CloseReason
 from earmark.live._models import LiveModels
-from earmark.models._batching import Runner
+from earmark.models import Runner
 from earmark.settings import Settings, get_settings
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE
-from earmark.models import ModelStore
-from earmark.models._batching import Network
+from earmark.models import ModelStore, Network
 from earmark.settings import Settings
 from earmark.traits import TraitModels
 from earmark.voiceprints import VoiceprintMaker

@@ -21,8 +21,7 @@ from earmark.live._engine import LiveEngine
 from earmark.live._events import CloseReason, Ended, Event, Flushed, Stats
 from earmark.live._listener import Listener
 from earmark.live._view import LiveView
-from earmark.models import Asking
-from earmark.models._batching import LaneWork
+from earmark.models import Asking, LaneWork
 from earmark.voiceprints import Voiceprint
 
 __all__ = ["LiveSession"]

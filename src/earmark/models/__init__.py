@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from earmark.models._asking import Ask, Asking, answer_alone
+    from earmark.models._batching import PAUSE, Lane, LaneWork, Network, Runner
     from earmark.models._catalogue import (
         Catalogue,
         Derived,
@@ -32,17 +33,22 @@ if TYPE_CHECKING:
     from earmark.models._store import ModelState, ModelStore, OnPull, PullProgress
 
 __all__ = [
+    "PAUSE",
     "Ask",
     "Asking",
     "Catalogue",
     "Derived",
     "Fetched",
+    "Lane",
+    "LaneWork",
     "Model",
     "ModelState",
     "ModelStore",
+    "Network",
     "OnPull",
     "Provider",
     "PullProgress",
+    "Runner",
     "State",
     "answer_alone",
     "catalogue",
@@ -53,6 +59,7 @@ __all__ = [
 
 _HOMES = {
     "_asking": ("Ask", "Asking", "answer_alone"),
+    "_batching": ("PAUSE", "Lane", "LaneWork", "Network", "Runner"),
     "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue", "read_catalogue"),
     "_files": ("State",),
     "_product": ("product",),

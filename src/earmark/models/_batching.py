@@ -95,7 +95,7 @@ class Runner:
     """Worker threads, the queues between them, and what answers the asks."""
 
     def __init__(self, networks: Mapping[str, Network], *, threads: int) -> None:
-        self._networks = {PAUSE: Network(run=lambda batch: batch), **networks}
+        self.networks = {PAUSE: Network(run=lambda batch: batch), **networks}
         self._lock = threading.Condition()
         self._ready: tuple[deque[Lane], deque[Lane]] = (deque(), deque())  # on time, ahead
         self._asks: list[_Waiting] = []  # the oldest first
@@ -179,7 +179,7 @@ class Runner:
             and one.ask.network == first.ask.network
             and one.ask.values.shape == first.ask.values.shape
             and _urgency(one, now) == urgency
-        ][: self._networks[first.ask.network].most - 1]
+        ][: self.networks[first.ask.network].most - 1]
         taken = set(map(id, batch))
         self._asks = [one for one in self._asks if id(one) not in taken]
         return batch
@@ -208,7 +208,7 @@ class Runner:
     def _run(self, batch: list[_Waiting]) -> None:
         network = batch[0].ask.network
         try:
-            answers = self._networks[network].run([one.ask.values for one in batch])
+            answers = self.networks[network].run([one.ask.values for one in batch])
         except Exception as error:  # noqa: BLE001 - likewise
             if len(batch) == 1:
                 self._fail(batch[0].lane, error)
