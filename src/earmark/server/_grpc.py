@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     _Handler = grpc.RpcMethodHandler[Any, Any]
 
 _STOPPING: Final = "The server is shutting down: call again in a moment."
+_AHEAD_BYTES: Final = 256 << 10
 _TIDY_S: Final = 1.0  # for calls that are ended with the sentence above
 
 
@@ -40,6 +41,9 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),  # a port in use is an error
                 ("grpc.max_receive_message_length", longest),
                 ("grpc.max_send_message_length", longest),
+                # What clients send ahead of what is read, which would grow to megabytes.
+                ("grpc.http2.bdp_probe", 0),
+                ("grpc.http2.lookahead_bytes", _AHEAD_BYTES),
             ),
         )
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in its stubs

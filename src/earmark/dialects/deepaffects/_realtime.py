@@ -34,6 +34,10 @@ __all__ = ["grpc_services"]
 
 _SERVICE: Final = DESCRIPTOR.services_by_name["DeepAffectsRealtime"]
 _OFFERED: Final = "IdentifySpeaker"
+_PAUSE_S: Final = 0.2
+"""Between the answers to a chunk and the next one: the vendor's client drops what it has not read
+once it fails to make a chunk, as it does where a recording ends with less than 3 s, and it makes
+one as soon as the one before it was taken."""
 _AT_ONCE: Final = 4  # chunks of one tenant that are decoded at the same time
 
 T = TypeVar("T")
@@ -84,6 +88,7 @@ class _Realtime:
                     while (chunk := await call.during(anext(chunks, None))) is not None:
                         for answer in await self._answer(caller, chunk, call, wanted):
                             await call.during(context.write(answer))
+                        await call.during(asyncio.sleep(_PAUSE_S))
                 except _OverError as over:
                     await context.abort(ENDINGS[over.ended.reason], over.ended.message)
                 finally:
