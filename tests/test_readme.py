@@ -31,6 +31,7 @@ PAGES = (
     "docs/index.md",
     "docs/quickstart.md",
     "docs/python.md",
+    "docs/live.md",
     "docs/errors.md",
     "docs/settings.md",
 )
