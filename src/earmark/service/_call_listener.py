@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ __all__ = ["LegListener"]
 
 _CATCH_UP_S = 120.0  # of stored sound are heard first; a longer call is read where it is stored
 _STATS_S = 0.5
+_NEVER = float("inf")
 _AGAIN_S = 2.0  # after which a task that still waits is told again
 
 _log = logging.getLogger(__name__)
@@ -41,9 +43,12 @@ class LegListener:
         self._service, self._call, self._leg = service, call, leg
         self._tellers = tellers
         self._stream: LiveStream
-        self._needed_s = float("inf")
-        self._telling = threading.Lock()
-        self._told: tuple[float, float] = (0.0, 0.0)  # what was needed, and when it was told
+        self._lock = threading.Lock()
+        self._needed_s = _NEVER
+        self._speech_s = 0.0  # so far
+        self._look_at_s = _NEVER  # how much speech there has to be before it is worth a look
+        self._looking = False
+        self._told_at = 0.0
         self.over = False
 
     @classmethod
@@ -96,9 +101,12 @@ class LegListener:
                 self.over = True
 
     def want(self, needed_s: float) -> None:
-        """Tell the tasks once this much net speech was heard."""
-        self._needed_s = needed_s
-        self._tellers.submit(self._look)
+        """Tell the tasks once this much net speech was heard; again, if they have not gone on."""
+        with self._lock:
+            told = self._look_at_s == _NEVER and time.monotonic() > self._told_at + _AGAIN_S
+            if told or needed_s != self._needed_s:
+                self._needed_s = self._look_at_s = needed_s
+        self._consider()
 
     def close(self) -> None:
         """Listen no more."""
@@ -106,29 +114,41 @@ class LegListener:
         self._stream.lost()
 
     def _noticed(self, event: Event) -> None:
-        from earmark.live import Ended, Stats
+        from earmark.live import Ended, Flushed, Stats
 
         if isinstance(event, Ended):
             self.over = True
-        elif isinstance(event, Stats) and event.speech >= self._needed_s:
+        elif isinstance(event, Stats):
+            self._speech_s = event.speech
+            self._consider()
+        elif isinstance(event, Flushed):
             self._tellers.submit(self._look)
 
+    def _consider(self) -> None:
+        """Have voiceprints made of all that has come, if there may be enough of it."""
+        with self._lock:
+            if self.over or self._looking or self._speech_s < self._look_at_s:
+                return
+            self._looking = True
+        with suppress(SessionOver):
+            self._stream.flush()
+
     def _look(self) -> None:
-        """Tell the tasks what was heard, if that is enough and they do not know."""
-        if not self._telling.acquire(blocking=False):
-            return
+        """Tell the tasks what was heard, if that is enough."""
         try:
-            needed_s, at = self._told
-            if self.over or (needed_s == self._needed_s and time.monotonic() < at + _AGAIN_S):
+            if self.over:
                 return
             heard = _heard(self._stream.snapshot(), self._stream.voices())
-            if heard.net_speech_s >= self._needed_s:
-                self._told = self._needed_s, time.monotonic()
+            with self._lock:
+                missing_s = self._needed_s - heard.net_speech_s
+                self._look_at_s = self._speech_s + missing_s if missing_s > 0 else _NEVER
+                self._told_at = time.monotonic()
+            if missing_s <= 0:
                 self._service.speaker_search.tell(self._call, self._leg, heard)
-        except EarmarkError as error:  # storage is away: the task is told again
+        except EarmarkError as error:  # storage is away: the tasks are told again
             _log.warning("What was heard of a call cannot be told now: %s", error)
         finally:
-            self._telling.release()
+            self._looking = False
 
 
 def _heard(view: LiveView, voices: Mapping[str, Voiceprint]) -> Heard:

@@ -5,8 +5,9 @@ kept for a while, from which somebody may be enrolled (Amazon Chime SDK Develope
 voice analytics").
 
 A leg that comes through a socket is listened to while it comes, and tells its tasks as soon as
-there is enough (`SpeakerSearch.tell`). All other sound is read from where it is stored, and so is
-what nobody listened to because a process died.
+there is enough (`SpeakerSearch.tell`): the voice is searched as it was heard then. All else is read
+from the stored sound: what nobody listened to, as when a process died, and what a voiceprint to
+enrol from is made of, which is to be as good as can be.
 """
 
 from __future__ import annotations
@@ -73,29 +74,26 @@ class SpeakerSearch:
         return awaited
 
     def tell(self, call: Call, leg: Leg, heard: Heard) -> None:
-        """Have the tasks of a leg go on for which enough was heard while the sound came.
-
-        That more than one person speaks is not decided so, but by the stored sound as a whole.
-        """
+        """Have the tasks of a leg go on for which enough was heard while the sound came."""
         data, now = heard.to_bytes(), time.time()
         with self._store.database.read() as connection:
             listening = [job_of(row) for row in call_rows.jobs_listening(connection, call.id)]
+        going = [job for job in listening if _serves(job, leg, heard)]
         sealed = {
             job.id: self._row(job, heard, data, _TOLD, now + _TOLD_KEPT_S)
-            for job in listening
-            if _serves(job, leg, heard)
+            for job in going
+            if _searches(job)
         }
-        if not sealed:
+        if not going:
             return
         with self._store.database.write() as connection:
             for job in map(job_of, call_rows.jobs_waiting(connection, call.id)):
-                if job.id not in sealed or not _serves(job, leg, heard):
-                    continue  # it was told by another, or is over
-                told = [] if _doubtful(job, heard) else [sealed[job.id]]
+                if not _serves(job, leg, heard):
+                    continue
+                told = [sealed[job.id]] if job.id in sealed and _searches(job) else []
                 voiceprint_rows.replace(connection, job.id, told)
-                # With what was told it needs no engine, and does not wait for one.
-                going = {"not_before": 0.0, "fetched": not told}
-                job_rows.update(connection, job.id, going)
+                # With what it was told it needs no engine, and does not wait for one.
+                job_rows.update(connection, job.id, {"not_before": 0.0, "fetched": not told})
         self._service.jobs.submitted.set()
 
     def concluded(self, job: Job) -> Concluded | None:
@@ -104,25 +102,17 @@ class SpeakerSearch:
         return None if findings.voiceprint is None else Concluded(document=_document(findings))
 
     def told(self, job: Job) -> Heard | None:
-        """What was told of the job's leg while it came, if that is enough for the job's next step.
-
-        Raises `NotFound` when the call is not kept any more.
-        """
+        """What was told of the job's leg while it came, if the job has still to search by it."""
         with self._store.database.read() as connection:
             row = voiceprint_rows.of_job(connection, job.id, now=time.time())
-        if row is None:
+        if row is None or not _searches(job):
             return None
-        self._call(job)
         try:
-            data = self._store.vault.open(job.id, row["sealed"], purpose=_TOLD)
-        except Gone:
+            return Heard.from_bytes(self._store.vault.open(job.id, row["sealed"], purpose=_TOLD))
+        except Gone:  # the data key was lost: the stored sound still serves
+            with self._store.database.write() as connection:
+                voiceprint_rows.replace(connection, job.id, [])
             return None
-        heard = Heard.from_bytes(data)
-        if _serves(job, asked_of(job).leg, heard) and not _doubtful(job, heard):
-            return heard
-        with self._store.database.write() as connection:
-            voiceprint_rows.replace(connection, job.id, [])
-        return None
 
     def recording(self, job: Job) -> BinaryIO | NotYet:
         """The leg's sound so far, an unnamed WAV file (16 kHz, mono), or that there is too little.
@@ -132,7 +122,7 @@ class SpeakerSearch:
         """
         call, findings = self._call(job), SearchFindings.of(job)
         if job.findings is None:
-            self._note(job, findings)
+            self._note(job, findings, voiceprints=None)
         sound_s, over = _heard(call, job)
         if sound_s < findings.look_at_s and not over:
             return self._not_yet(call)
@@ -258,15 +248,19 @@ class SpeakerSearch:
         job: Job,
         findings: SearchFindings,
         *events: str,
-        voiceprints: Sequence[Mapping[str, Any]] = (),
+        voiceprints: Sequence[Mapping[str, Any]] | None = (),
     ) -> None:
-        """Put on record what is known, and what is to be told of it, unless the job was stopped."""
+        """Put on record what is known, and what is to be told of it, unless the job was stopped.
+
+        ``voiceprints`` are all that is kept then; None: what there is.
+        """
         now = time.time()
         with self._store.database.write() as connection:
             running = {"updated_at": now}
             if not job_rows.update(connection, job.id, running, state=JobState.RUNNING):
                 return
-            voiceprint_rows.replace(connection, job.id, voiceprints)  # what was told is used up
+            if voiceprints is not None:
+                voiceprint_rows.replace(connection, job.id, voiceprints)
             note_findings(connection, self._store.settings, job, findings, events, now)
 
 
@@ -294,9 +288,9 @@ def _serves(job: Job, leg: Leg, heard: Heard) -> bool:
     )
 
 
-def _doubtful(job: Job, heard: Heard) -> bool:
-    """Whether the job's next step needs one voice alone, and more were heard."""
-    return heard.several and SearchFindings.of(job).matches is not None
+def _searches(job: Job) -> bool:
+    """Whether a job has still to search for who the voice is."""
+    return SearchFindings.of(job).matches is None
 
 
 def _document(findings: SearchFindings) -> bytes:
