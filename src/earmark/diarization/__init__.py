@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from earmark.diarization._chart import Chart, SpeakerChart
+from earmark.diarization._chart import Chart, SpeakerChart, stretches
 from earmark.diarization._confidence import FrameConfidence
 from earmark.diarization._exports import FORMATS, ExportFormat, one_line
 from earmark.diarization._one_voice import one_voice
@@ -33,6 +33,7 @@ __all__ = [
     "diarize",
     "one_line",
     "one_voice",
+    "stretches",
 ]
 
 

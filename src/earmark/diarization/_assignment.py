@@ -13,7 +13,7 @@ from earmark.diarization._parameters import Parameters
 from earmark.models import product
 from earmark.voiceprints import unit
 
-__all__ = ["assign_units"]
+__all__ = ["assign_units", "nearest_speakers"]
 
 Float = NDArray[np.float32]
 
@@ -33,6 +33,13 @@ def assign_units(
         labels = _nearest(evidence, centroids, rivals, parameters)
         centroids = _means(evidence, labels, centroids, parameters)
     return _nearest(evidence, centroids, rivals, parameters), centroids
+
+
+def nearest_speakers(
+    evidence: Evidence, centroids: Float, parameters: Parameters
+) -> NDArray[np.int64]:
+    """The speaker of each unit [U] by centroids [K, D] that stay as they are."""
+    return _nearest(evidence, centroids, _rivals(evidence), parameters)
 
 
 def _nearest(

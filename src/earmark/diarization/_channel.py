@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from earmark.diarization._assignment import assign_units
 from earmark.diarization._certainty import certainty
-from earmark.diarization._clustering import CountHint, find_speakers
+from earmark.diarization._clustering import Clusters, CountHint, Linkage, find_speakers
 from earmark.diarization._evidence import Evidence
 from earmark.diarization._grid import runs, times_of
 from earmark.diarization._labelling import (
@@ -18,6 +19,7 @@ from earmark.diarization._labelling import (
     label_frames,
     without_flicker,
 )
+from earmark.diarization._linkage import average_linkage
 from earmark.diarization._parameters import Parameters
 from earmark.diarization._probe import second_opinion
 
@@ -27,6 +29,8 @@ __all__ = [
     "find_speech",
     "find_voices",
     "label_channel",
+    "label_voices",
+    "unit_seconds",
     "with_second_opinion",
 ]
 
@@ -49,12 +53,14 @@ class Span:
 class Channel:
     """One channel's answer; speakers are numbered by first appearance.
 
+    ``order`` says which of the speakers each is, who were given.
     ``centroids`` float32 [speakers, D] and ``net_speech_s`` [speakers] are what each sounds like
     and how much clean speech told that; ``confidence`` float32 [frames].
     """
 
     spans: list[Span]
     exclusive: list[Span]
+    order: list[int]
     centroids: Float
     net_speech_s: Float
     confidence: Float
@@ -63,6 +69,13 @@ class Channel:
 def label_channel(evidence: Evidence, hint: CountHint, parameters: Parameters) -> Channel:
     """Find the speakers in ``evidence`` and say when each talks."""
     speakers, centroids = find_voices(evidence, hint, parameters)
+    return label_voices(evidence, speakers, centroids, parameters)
+
+
+def label_voices(
+    evidence: Evidence, speakers: NDArray[np.int64], centroids: Float, parameters: Parameters
+) -> Channel:
+    """Say when each of the speakers talks; see `find_voices`."""
     evidence = with_second_opinion(evidence)
     talkers = count_talkers(evidence, parameters)
     labels = label_frames(evidence, talkers, speakers, centroids, parameters)
@@ -84,15 +97,30 @@ def with_second_opinion(evidence: Evidence) -> Evidence:
 
 
 def find_voices(
-    evidence: Evidence, hint: CountHint, parameters: Parameters
+    evidence: Evidence,
+    hint: CountHint,
+    parameters: Parameters,
+    *,
+    earlier: Sequence[Clusters] = (),
+    linkage: Linkage = average_linkage,
 ) -> tuple[NDArray[np.int64], Float]:
-    """The speaker of each unit [U], and what the speakers sound like [K, D]; K is 1 or more."""
+    """The speaker of each unit [U], and what the speakers sound like [K, D]; K is 1 or more.
+
+    ``earlier`` and ``linkage`` are those of `find_speakers`.
+    """
     units = _clustered_units(evidence, parameters)
     if not len(units):  # nobody was ever alone: one speaker at most can be told
         nothing = np.zeros((1, evidence.unit_vector.shape[1]), np.float32)
         return np.zeros(len(evidence.unit_window), np.int64), nothing
-    length_s = _unit_seconds(evidence)
-    centroids = find_speakers(evidence.unit_vector[units], length_s[units], hint, parameters)
+    length_s = unit_seconds(evidence)
+    centroids = find_speakers(
+        evidence.unit_vector[units],
+        length_s[units],
+        hint,
+        parameters,
+        earlier=earlier,
+        linkage=linkage,
+    )
     return assign_units(evidence, centroids, parameters)
 
 
@@ -103,7 +131,7 @@ def _clustered_units(evidence: Evidence, parameters: Parameters) -> NDArray[np.i
     return enough if len(enough) else np.flatnonzero(embedded)
 
 
-def _unit_seconds(evidence: Evidence) -> Float:
+def unit_seconds(evidence: Evidence) -> Float:
     """How much of the recording's clean speech each unit stands for [U].
 
     Windows overlap: every second of speech stands in several of them.
@@ -120,7 +148,7 @@ def _channel(
     found = [runs(labels.active[:, k]) for k in range(count)]
     alone = [runs(labels.first == k) for k in range(count)]
     order = sorted((k for k in range(count) if len(found[k])), key=lambda k: (found[k][0, 0], k))
-    heard = np.bincount(speakers, weights=_unit_seconds(evidence), minlength=count).astype(
+    heard = np.bincount(speakers, weights=unit_seconds(evidence), minlength=count).astype(
         np.float32
     )
 
@@ -139,6 +167,7 @@ def _channel(
     return Channel(
         spans=spans(found),
         exclusive=spans(alone),
+        order=order,
         centroids=centroids[order],
         net_speech_s=heard[order],
         confidence=certainty(evidence, labels, "frames"),

@@ -7,6 +7,7 @@ short one is noisy. What stays short is nobody (see `Parameters`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Self
@@ -20,13 +21,17 @@ from earmark.errors import InvalidOption
 from earmark.models import product
 from earmark.voiceprints import unit
 
-__all__ = ["CountHint", "find_speakers"]
+__all__ = ["Clusters", "CountHint", "Linkage", "find_speakers"]
 
 Float = NDArray[np.float32]
 
 _GROUP = 1500  # units clustered at once: about ten minutes of talk
 _MOST_CLUSTERS = 600  # clusters joined at once
 _STRICTER = (1.1, 1.25, 1.5, 2.0, 4.0, 1e6)  # tried in turn when too few speakers are found
+
+
+Linkage = Callable[[Float, float], NDArray[np.int64]]
+"""As `average_linkage`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,65 +74,78 @@ class CountHint:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Clusters:
+class Clusters:
     """``total`` float32 [n, D], the sum of the members weighted by length; ``length_s`` [n]."""
 
     total: Float
     length_s: Float
 
-    def pick(self, index: NDArray[np.int64]) -> _Clusters:
-        return _Clusters(self.total[index], self.length_s[index])
+    def pick(self, index: NDArray[np.int64]) -> Clusters:
+        return Clusters(self.total[index], self.length_s[index])
 
 
 def find_speakers(
-    vectors: NDArray[np.float16], length_s: Float, hint: CountHint, parameters: Parameters
+    vectors: NDArray[np.float16],
+    length_s: Float,
+    hint: CountHint,
+    parameters: Parameters,
+    *,
+    earlier: Sequence[Clusters] = (),
+    linkage: Linkage = average_linkage,
 ) -> Float:
     """The speakers' unit-norm centroids [speakers, D], float32.
 
     ``vectors`` [n, D] are unit-norm embeddings of units in order of time, n >= 1, and ``length_s``
     [n] how much of the speech each stands for (seconds). As many speakers as ``hint`` allows are
-    returned, fewer only when there are not enough units.
+    returned, fewer only when there are not enough units. ``earlier`` are clusters of speech that
+    came before, in groups of some hundreds at most.
     """
-    clusters = _clusters(vectors, length_s, parameters, 1.0)
-    clusters = _settle(clusters, vectors, length_s, parameters)
+
+    def clustered(strictness: float) -> Clusters:
+        level = [*earlier, *_tight_clusters(vectors, length_s, parameters, strictness, linkage)]
+        joined = _join(_merge_all(level, parameters, strictness), parameters, strictness)
+        return _without_tail(joined, parameters, strictness)
+
+    clusters = _settle(clustered(1.0), vectors, length_s, earlier, parameters)
     most = hint.most
     for strictness in _STRICTER:
         if len(clusters.total) >= hint.least:
             break
-        clusters = _clusters(vectors, length_s, parameters, strictness)
+        clusters = clustered(strictness)
         most = hint.least
     if most is not None and len(clusters.total) > most:
         clusters = _join(clusters, parameters, -np.inf, most)
     return unit(clusters.total)
 
 
-def _clusters(
-    vectors: NDArray[np.float16], length_s: Float, parameters: Parameters, strictness: float
-) -> _Clusters:
-    """Clusters long enough to be somebody. The higher ``strictness``, the more there are."""
-    clusters = _tight_clusters(vectors, length_s, parameters, strictness)
-    return _without_tail(_join(clusters, parameters, strictness), parameters, strictness)
-
-
 def _tight_clusters(
-    vectors: NDArray[np.float16], length_s: Float, parameters: Parameters, strictness: float
-) -> _Clusters:
-    """Clusters of neighbouring units, group by group, joined into ever larger groups."""
+    vectors: NDArray[np.float16],
+    length_s: Float,
+    parameters: Parameters,
+    strictness: float,
+    linkage: Linkage,
+) -> list[Clusters]:
+    """Clusters of neighbouring units, group by group. The higher ``strictness``, the more."""
     level = []
     for start in range(0, len(vectors), _GROUP):
         group = vectors[start : start + _GROUP].astype(np.float32)
-        labels = average_linkage(group, parameters.linkage / strictness)
+        labels = linkage(group, parameters.linkage / strictness)
         level.append(_sum_by(labels, group, length_s[start : start + _GROUP]))
+    return level
+
+
+def _merge_all(level: list[Clusters], parameters: Parameters, strictness: float) -> Clusters:
+    """Join the clusters of groups into those of ever larger groups."""
     while len(level) > 1:
         level = [_merge(level[i : i + 2], parameters, strictness) for i in range(0, len(level), 2)]
     return level[0]
 
 
-def _merge(groups: list[_Clusters], parameters: Parameters, strictness: float) -> _Clusters:
+def _merge(groups: list[Clusters], parameters: Parameters, strictness: float) -> Clusters:
     """Join the clusters of neighbouring groups; past `_MOST_CLUSTERS` the shortest are dropped."""
     if len(groups) == 1:
         return groups[0]
-    together = _Clusters(
+    together = Clusters(
         np.concatenate([group.total for group in groups]),
         np.concatenate([group.length_s for group in groups]),
     )
@@ -136,25 +154,31 @@ def _merge(groups: list[_Clusters], parameters: Parameters, strictness: float) -
 
 
 def _settle(
-    clusters: _Clusters, vectors: NDArray[np.float16], length_s: Float, parameters: Parameters
-) -> _Clusters:
-    """Give every unit to its nearest cluster and join once more."""
+    clusters: Clusters,
+    vectors: NDArray[np.float16],
+    length_s: Float,
+    earlier: Sequence[Clusters],
+    parameters: Parameters,
+) -> Clusters:
+    """Give every unit, and every ``earlier`` cluster, to its nearest one and join once more."""
     centroids = unit(clusters.total)
     labels = np.empty(len(vectors), np.int64)
     total = np.zeros_like(clusters.total)
     for start in range(0, len(vectors), _GROUP):
         part = slice(start, start + _GROUP)
-        group = vectors[part].astype(np.float32)
-        labels[part] = product(group, centroids).argmax(axis=1)
-        np.add.at(total, labels[part], group * length_s[part, None])
+        own = vectors[part].astype(np.float32)
+        labels[part] = product(own, centroids).argmax(axis=1)
+        np.add.at(total, labels[part], own * length_s[part, None])
     length = np.bincount(labels, weights=length_s, minlength=len(centroids)).astype(np.float32)
+    for group in earlier:
+        nearest = product(unit(group.total), centroids).argmax(axis=1)
+        np.add.at(total, nearest, group.total)
+        np.add.at(length, nearest, group.length_s)
     kept = np.flatnonzero(length > 0)
-    return _join(_Clusters(total, length).pick(kept), parameters, 1.0)
+    return _join(Clusters(total, length).pick(kept), parameters, 1.0)
 
 
-def _join(
-    clusters: _Clusters, parameters: Parameters, strictness: float, most: int = 1
-) -> _Clusters:
+def _join(clusters: Clusters, parameters: Parameters, strictness: float, most: int = 1) -> Clusters:
     """Join the likeliest pair of clusters again and again.
 
     Stops at ``most`` clusters, or when no pair is as alike as `Parameters` ask (``strictness``
@@ -175,7 +199,7 @@ def _join(
         row = np.where(alive, _likeness(total, length, i, parameters), -np.inf)
         row[i] = -np.inf
         alike[i, :] = alike[:, i] = row
-    return _Clusters(total, length).pick(np.flatnonzero(alive))
+    return Clusters(total, length).pick(np.flatnonzero(alive))
 
 
 def _likeness(total: Float, length_s: Float, one: int, parameters: Parameters) -> Float:
@@ -191,7 +215,7 @@ def _likeness(total: Float, length_s: Float, one: int, parameters: Parameters) -
     return np.asarray(cosine / asked, np.float32)
 
 
-def _without_tail(clusters: _Clusters, parameters: Parameters, strictness: float) -> _Clusters:
+def _without_tail(clusters: Clusters, parameters: Parameters, strictness: float) -> Clusters:
     """Drop clusters too short to be somebody (the longest always stays)."""
     least = np.clip(
         parameters.tail_share * clusters.length_s.sum(),
@@ -205,7 +229,7 @@ def _without_tail(clusters: _Clusters, parameters: Parameters, strictness: float
     return clusters.pick(np.flatnonzero(kept))
 
 
-def _sum_by(labels: NDArray[np.int64], vectors: Float, length_s: Float) -> _Clusters:
+def _sum_by(labels: NDArray[np.int64], vectors: Float, length_s: Float) -> Clusters:
     total = np.zeros((labels.max() + 1, vectors.shape[1]), np.float32)
     np.add.at(total, labels, vectors * length_s[:, None])
-    return _Clusters(total, np.bincount(labels, weights=length_s).astype(np.float32))
+    return Clusters(total, np.bincount(labels, weights=length_s).astype(np.float32))

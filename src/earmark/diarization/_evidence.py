@@ -87,6 +87,8 @@ class _Rows:
 
     def view(self, first: int, last: int) -> NDArray[Any]:
         """Rows ``first`` to ``last`` (behind), to be let go of before anything is set."""
+        if not len(self._rows):  # and nobody knows how long they will be
+            return np.zeros((last - first, *self._rows.shape[1:]), self._rows.dtype)
         if last > len(self._rows):
             self._rows.resize((last, *self._rows.shape[1:]), refcheck=False)
         return self._rows[first:last]

@@ -27,7 +27,8 @@ _NEAR_BLOCKS = 3  # ... with this many blocks on each side
 class Gathering:
     """Add samples, add the windows over them in order, and `decide` what is embedded.
 
-    Without ``voices`` nothing but the frames' evidence is kept. ``executor`` is the `Pooler`'s.
+    Without ``voices`` nothing but the frames' evidence is kept. ``executor`` is where the
+    pooler's networks run, unless there is a ``pooler`` already.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class Gathering:
         executor: Executor | None = None,
         *,
         voices: bool = True,
+        pooler: Pooler | None = None,
     ) -> None:
         self.samples = SampleBuffer()
         self.evidence = EvidenceBuilder()
-        self.pooler = Pooler(models, executor)
+        self.pooler = pooler or Pooler(models, executor)
         self._parameters = parameters
         self._voices = voices
         self._rows: list[Row] = []  # of windows whose speech is not decided

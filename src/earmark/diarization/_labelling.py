@@ -19,7 +19,7 @@ from earmark.diarization._parameters import Parameters
 from earmark.models import product
 from earmark.voiceprints import unit
 
-__all__ = ["Labels", "count_talkers", "label_frames", "without_flicker"]
+__all__ = ["Labels", "count_talkers", "hysteresis", "label_frames", "without_flicker"]
 
 Float = NDArray[np.float32]
 
@@ -42,10 +42,10 @@ class Labels:
 
 def count_talkers(evidence: Evidence, parameters: Parameters) -> NDArray[np.int64]:
     """How many people speak in each frame [T]: 0, 1 or 2."""
-    speech = _hysteresis(evidence.speech, parameters.speech_on, parameters.speech_off)
+    speech = hysteresis(evidence.speech, parameters.speech_on, parameters.speech_off)
     for _ in range(parameters.hangover):
         speech[1:] |= speech[:-1]
-    both = _hysteresis(evidence.overlap, parameters.overlap_on, parameters.overlap_off)
+    both = hysteresis(evidence.overlap, parameters.overlap_on, parameters.overlap_off)
     return speech.astype(np.int64) + (both & speech)
 
 
@@ -58,8 +58,7 @@ def label_frames(
 ) -> Labels:
     """Put as many people into each frame as talk there.
 
-    ``speakers`` int64 [U] is each unit's speaker, -1 when that is not known; ``centroids`` [K, D]
-    what they sound like.
+    ``speakers`` int64 [U] is each unit's speaker, ``centroids`` [K, D] what they sound like.
     """
     frames, count = len(talkers), len(centroids)
     active = np.zeros((frames, count), np.bool_)
@@ -116,8 +115,6 @@ def _local_activity(
     high = np.searchsorted(windows, stop)
     begin, end = np.searchsorted(evidence.unit_window, [low, high]).tolist()
     for index, (first, last) in enumerate(evidence.unit_span[begin:end].tolist(), begin):
-        if speakers[index] < 0:
-            continue
         window = evidence.unit_window[index]
         frame = int(windows[window])
         a = max(first - _EDGE, 0, start - frame)
@@ -157,7 +154,7 @@ def _margin(ranked: Float, wanted: NDArray[np.int64]) -> Float:
     return np.where(wanted > 0, inside - padded[rows, wanted], 0).astype(np.float32)
 
 
-def _hysteresis(probability: Float, on: float, off: float) -> NDArray[np.bool_]:
+def hysteresis(probability: Float, on: float, off: float) -> NDArray[np.bool_]:
     """Stretches above ``off`` that pass ``on`` somewhere."""
     above = np.zeros(len(probability), np.bool_)
     for first, last in runs(probability > off).tolist():

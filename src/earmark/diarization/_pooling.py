@@ -34,7 +34,7 @@ _TICK_TAIL = 240  # samples that a feature frame reaches past its hop
 _CHUNK = 125
 _CONTEXT = 5  # blocks on each side that the trunk sees and nobody pools
 _MARGIN = 9  # blocks that rows may still begin before what is known
-_PATIENCE = 1500  # blocks that speech may wait for its chunk to fill
+_PATIENCE = 1500  # blocks that speech may wait for its chunk to fill, if not told otherwise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,11 +99,15 @@ class Pooler:
 
     As the recording goes by: `add` what is known, `submit` the chunks that are full, `collect`
     the rows that are complete. Results do not depend on when `collect` is called. The networks run
-    in ``executor``, or else in whatever drives `work`, before `collect`.
+    in ``executor``, or else in whatever drives `work`, before `collect`. Speech waits for its chunk
+    to fill while ``patience`` blocks go by.
     """
 
-    def __init__(self, models: Models, executor: Executor | None = None) -> None:
+    def __init__(
+        self, models: Models, executor: Executor | None = None, *, patience: int = _PATIENCE
+    ) -> None:
         self._models = models
+        self._patience = patience
         self._executor = executor
         self._undone: list[tuple[Asking[_Heard], Future[_Heard]]] = []
         self._blocks = np.zeros(0, np.int64)  # active ones that no chunk has taken
@@ -204,7 +208,7 @@ class Pooler:
         ready, later = np.split(self._blocks, [np.searchsorted(self._blocks, limit)])
         while len(ready):
             full = len(ready) >= _CHUNK
-            if not (full or final or limit - int(ready[0]) > _PATIENCE):
+            if not (full or final or limit - int(ready[0]) > self._patience):
                 break
             blocks, ready = ready[:_CHUNK], ready[_CHUNK:]
             begin_s = self._chunked_s

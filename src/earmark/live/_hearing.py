@@ -1,0 +1,123 @@
+"""The offline analysis's evidence, gathered while the sound comes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.diarization._evidence import SPAN_WINDOWS, Evidence
+from earmark.diarization._gathering import Gathering
+from earmark.diarization._grid import FRAME_S, FRAME_SAMPLES, WINDOW_SAMPLES
+from earmark.diarization._models import Models
+from earmark.diarization._parameters import Parameters
+from earmark.diarization._pooling import Pooler
+from earmark.models import Ask, Asking
+
+__all__ = ["Hearing"]
+
+Float = NDArray[np.float32]
+
+_PATIENCE = 190  # blocks of 80 ms that speech waits for its chunk of 10 s to fill
+_WHOLE_S = 10.0  # after its beginning a view has all windows of a frame
+_EDGE_S = 0.6  # reach of the embeddings around a moment
+
+
+class Hearing:
+    """Windows of 10 s are segmented as they fill up, and their speech embedded as it is decided.
+
+    All times are seconds of the sound from its beginning.
+    """
+
+    def __init__(self, models: Models, parameters: Parameters) -> None:
+        self._parameters = parameters
+        pooler = Pooler(models, patience=_PATIENCE)
+        self._gathering = Gathering(models, parameters, pooler=pooler)
+        self._step = parameters.window_step * FRAME_SAMPLES
+        self._upcoming = 0  # first sample of the next window
+
+    @property
+    def end(self) -> int:
+        """Samples that have come."""
+        return self._gathering.samples.end
+
+    @property
+    def settled_s(self) -> float:
+        """Up to here nothing more will be learnt of who speaks."""
+        return max(0.0, min(self._gathering.pooler.collected_s, self.end / 16000) - _EDGE_S)
+
+    @property
+    def begin_s(self) -> float:
+        """From here on there is evidence of every kind; what lies before is forgotten."""
+        first = self._gathering.evidence.first_window
+        return first * self._parameters.window_step * FRAME_S + _WHOLE_S if first else 0.0
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the evidence, about."""
+        return self._gathering.evidence.nbytes
+
+    def newest(self, samples: int) -> Float:
+        """The last samples, behind silence when fewer have come."""
+        held = self._gathering.samples
+        part = held.cut(max(0, held.end - samples), held.end)
+        return np.concatenate([np.zeros(samples - len(part), np.float32), part])
+
+    def add(self, samples: Float) -> Asking[None]:
+        """Take the next samples, a whole number of frames."""
+        self._gathering.add_samples([samples])
+        while self.end >= self._upcoming + WINDOW_SAMPLES:
+            yield from self._segment(self._upcoming)
+            self._upcoming += self._step
+            self._gathering.decide(self._upcoming)
+
+    def embed(self) -> Asking[bool]:
+        """Embed what has been decided; whether that settles anything."""
+        before = self.settled_s
+        while self._gathering.pooler.waiting:
+            yield from self._gathering.pooler.work()
+            self._gathering.collect()
+        return self.settled_s > before
+
+    def finish(self, rest: Float) -> Asking[None]:
+        """Take the last samples, any number, and settle everything."""
+        self._gathering.add_samples([rest])
+        while self.end >= self._upcoming + WINDOW_SAMPLES:
+            yield from self._segment(self._upcoming)
+            self._upcoming += self._step
+        last = self._upcoming - self._step
+        if last < 0 or last + WINDOW_SAMPLES < self.end:
+            # One more window that ends with the sound, on the frames' grid.
+            start = max(0, -(-(self.end - WINDOW_SAMPLES) // FRAME_SAMPLES)) * FRAME_SAMPLES
+            yield from self._segment(start)
+        self._gathering.decide(None)
+        yield from self.embed()
+
+    def view(self, since_s: float) -> tuple[float, Evidence]:
+        """Evidence from ``since_s`` on or earlier, and the time that it counts from.
+
+        Its first ten seconds lack windows, unless it counts from 0. To be let go of before more is
+        added.
+        """
+        return self._from(self._span_before(since_s - _WHOLE_S))
+
+    def all(self) -> tuple[float, Evidence]:
+        """All evidence that is left, as `view` gives it."""
+        return self._from(self._gathering.evidence.first_window)
+
+    def forget(self, until_s: float) -> None:
+        """Let go of evidence, so that what there is begins at ``until_s`` or earlier."""
+        self._gathering.evidence.forget(self._span_before(until_s - _WHOLE_S))
+
+    def _from(self, window: int) -> tuple[float, Evidence]:
+        evidence = self._gathering.evidence.view(duration=self.end / 16000, since=window)
+        return window * self._parameters.window_step * FRAME_S, evidence
+
+    def _span_before(self, time: float) -> int:
+        """The last window that begins a span before ``time``, of those left."""
+        spans = int(time / (SPAN_WINDOWS * self._parameters.window_step * FRAME_S))
+        return max(self._gathering.evidence.first_window, spans * SPAN_WINDOWS)
+
+    def _segment(self, start: int) -> Asking[None]:
+        window = self._gathering.samples.cut(start, start + WINDOW_SAMPLES)
+        probabilities = yield Ask(network="segmentation", values=window)
+        self._gathering.add_windows([start], [probabilities])

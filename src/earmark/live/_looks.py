@@ -1,0 +1,303 @@
+"""A look at the newest five seconds: who speaks, before the full evidence is there.
+
+The segmentation finds runs of talk. A run that goes on from look to look stays its speaker's, and
+so does one of the same voice to the segmentation; an embedding of its clean speech checks that as
+soon as there is enough of it, and again while it goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.diarization._grid import FRAME_S, FRAME_SAMPLES, FRAME_START_S, runs
+from earmark.diarization._labelling import hysteresis, without_flicker
+from earmark.diarization._models import Models
+from earmark.diarization._parameters import Parameters
+from earmark.diarization._segmentation import CLASS_SPEAKERS, LOCAL_SPEAKERS
+from earmark.live._book import Piece, label_of
+from earmark.live._changes import CleanSpeech
+from earmark.live._people import People
+from earmark.models import Ask, Asking
+from earmark.voiceprints import EmbeddingNetwork, pool
+
+__all__ = ["LOOK_SAMPLES", "Looks"]
+
+Float = NDArray[np.float32]
+Int = NDArray[np.int64]
+
+_LOOK_FRAMES = 296
+LOOK_SAMPLES = _LOOK_FRAMES * FRAME_SAMPLES
+_PAIR = CLASS_SPEAKERS.sum(axis=1) > 1
+_NETWORK = "campplus"
+
+_NEWEST = 180  # frames at the end of a look in which it decides what is told
+_PAUSE = 18  # frames of silence that do not end a run
+_STEADY = 0.2  # share of a run that must be known from the look before to be the same
+_KEPT_S = 8.0  # runs that ended longer ago are forgotten
+_ENDED_S = 0.25  # after so much silence a run does not go on
+
+_DUE_S = (0.6, 1.2, 2.0, 3.0)  # clean speech of a run after which it is embedded, ...
+_DUE_STEP_S = 2.0  # ... and each so much more
+_EMBEDDED_S = 2.6  # the newest of it that is
+_NEW_S = 1.1  # clean speech from which somebody may be new
+_NEW_COSINE = 0.36  # to the nearest voice, below which a voice is new
+_KEEP = 0.10  # how much nearer another voice must be than the one that a run has
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """Somebody's talk without a pause: frames ``first`` to ``last`` (behind)."""
+
+    first: int
+    last: int
+    speaker: int | None = None
+    sure: bool = False  # an embedding has told the speaker
+    due: float = _DUE_S[0]
+    told: int = 0  # frames before this one were given as clean speech
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A run within a look, of its ``local`` speaker; ``clean`` bool [frames]."""
+
+    local: int
+    first: int
+    last: int
+    clean: NDArray[np.bool_] = field(repr=False)
+
+
+class Looks:
+    """What is told of the newest sound, look by look. Frames are those of the session."""
+
+    def __init__(self, models: Models, parameters: Parameters, people: People) -> None:
+        self._models = models
+        self._parameters = parameters
+        self._people = people
+        self._runs: list[_Run] = []
+        self._end = 0
+        self.speech_until = 0.0  # seconds: the last speech that was seen ...
+        self.speech_since = 0.0  # ... and the beginning of it
+
+    def look(self, window: Float, end: int) -> Asking[list[CleanSpeech]]:
+        """Look at ``window``, which ends at frame ``end``; returns speech that is clean."""
+        probabilities = yield Ask(network="segmentation", values=window)
+        begin, self._end = end - _LOOK_FRAMES, end
+        seen = self._seen(probabilities)
+        pairs = self._match(seen, begin)
+        clean: list[CleanSpeech] = []
+        for one, run in pairs:
+            if run.speaker is None:
+                run.speaker = self._same_voice(one, pairs)
+            clean += yield from self._identify(one, run, window, begin)
+        oldest = end - round(_KEPT_S / FRAME_S)
+        self._runs = [run for run in self._runs if run.last > oldest]
+        return clean
+
+    def pieces(self, since: float) -> list[Piece]:
+        """The talk behind ``since`` (seconds); that of nobody in particular is left out."""
+        now = _time(self._end)
+        found = []
+        for run in self._runs:
+            start, end = max(_time(run.first), since), _time(run.last)
+            if run.speaker is not None and end - start > self._parameters.shortest * FRAME_S / 2:
+                found.append(
+                    Piece(
+                        start=start,
+                        end=end,
+                        speaker=run.speaker,
+                        settled=False,
+                        going=now - end < _ENDED_S,
+                    )
+                )
+        return found
+
+    def correct(self, settled: list[Piece], until: float) -> None:
+        """Take over who speaks in runs that have been settled in part, up to ``until`` seconds."""
+        for run in self._runs:
+            begin = _time(run.first)
+            shared: dict[int, float] = {}
+            for piece in settled:
+                both = min(piece.end, until, _time(run.last)) - max(piece.start, begin)
+                if both > 0:
+                    shared[piece.speaker] = shared.get(piece.speaker, 0.0) + both
+            if shared:
+                best = max(shared, key=lambda speaker: shared[speaker])
+                if shared[best] > 0.5:
+                    run.speaker, run.sure = best, True
+
+    def relabel(self, source: int, target: int) -> None:
+        """One speaker was another."""
+        for run in self._runs:
+            if run.speaker == source:
+                run.speaker = target
+
+    def _seen(self, probabilities: Float) -> list[_Seen]:
+        """The runs of a look."""
+        wanted = self._parameters
+        speech = hysteresis(1 - probabilities[:, 0], wanted.speech_on, wanted.speech_off)
+        overlap = np.asarray(probabilities[:, _PAIR].sum(axis=1))
+        both = hysteresis(overlap, wanted.overlap_on, wanted.overlap_off) & speech
+        activity = probabilities @ CLASS_SPEAKERS
+        rank = np.argsort(np.argsort(-activity, axis=1, kind="stable"), axis=1, kind="stable")
+        talkers = speech.astype(np.int64) + both
+        active = (rank < talkers[:, None]) & (activity > 0.02)
+        active = without_flicker(active, wanted.shortest)
+        self._note_speech(np.asarray(active.any(axis=1)))
+        alone = active.sum(axis=1) == 1
+        seen = []
+        for local in range(LOCAL_SPEAKERS):
+            turns: list[list[int]] = []
+            for first, last in runs(active[:, local]).tolist():
+                pause = first - turns[-1][1] if turns else _PAUSE
+                if pause < _PAUSE and not active[turns[-1][1] : first].any():
+                    turns[-1][1] = last
+                else:
+                    turns.append([first, last])
+            for first, last in turns:
+                clean = np.zeros(len(active), np.bool_)
+                clean[first:last] = alone[first:last] & active[first:last, local]
+                seen.append(_Seen(local, first, last, clean))
+        return seen
+
+    def _note_speech(self, speech: NDArray[np.bool_]) -> None:
+        found = runs(speech)
+        if len(found):
+            first, last = found[-1].tolist()
+            begin = self._end - _LOOK_FRAMES
+            self.speech_until = _time(begin + last)
+            self.speech_since = _time(begin + first)
+
+    def _match(self, seen: list[_Seen], begin: int) -> list[tuple[_Seen, _Run]]:
+        """Each run that is seen with the one that is remembered; what is not seen is gone."""
+        pairs = []
+        for i, one in enumerate(seen):
+            for j, run in enumerate(self._runs):
+                shared = min(one.last + begin, run.last) - max(one.first + begin, run.first)
+                if shared > 0:
+                    pairs.append((-shared, i, j))
+        matched: dict[int, int] = {}
+        for _, i, j in sorted(pairs):
+            if i not in matched and j not in matched.values():
+                matched[i] = j
+        newest = begin + _LOOK_FRAMES - _NEWEST
+        gone = [
+            run
+            for j, run in enumerate(self._runs)
+            if j not in matched.values() and run.first >= newest
+        ]
+        found = []
+        for i, one in enumerate(seen):
+            first, last = one.first + begin, one.last + begin
+            if i in matched:
+                run = self._runs[matched[i]]
+                if first >= newest:
+                    run.first = first
+                if max(last, run.last) > newest:
+                    run.last = last
+            elif last > newest:
+                run = _Run(first, last)
+                self._runs.append(run)
+            else:
+                continue
+            found.append((one, run))
+        self._runs = [run for run in self._runs if run not in gone and run.last > run.first]
+        return [(one, run) for one, run in found if run in self._runs]
+
+    def _same_voice(self, one: _Seen, pairs: list[tuple[_Seen, _Run]]) -> int | None:
+        """The speaker of the nearest other run of the same voice in the look."""
+        others = [
+            (abs(other.first - one.last), run.speaker)
+            for other, run in pairs
+            if other is not one and other.local == one.local and run.speaker is not None
+        ]
+        return min(others)[1] if others else None
+
+    def _identify(
+        self, one: _Seen, run: _Run, window: Float, begin: int
+    ) -> Asking[list[CleanSpeech]]:
+        """Embed what is clean of a run, if enough has come, and see who it is."""
+        before = max(0, one.first + begin - run.first)  # frames that the look does not reach
+        total_s = (float(one.clean.sum()) + before) * FRAME_S
+        if total_s < run.due or one.last < _LOOK_FRAMES - 90:
+            return []
+        run.due = next((due for due in _DUE_S if due > total_s), total_s + _DUE_STEP_S)
+        stretches = _newest(one.clean, round(_EMBEDDED_S / FRAME_S))
+        seconds = float((stretches[:, 1] - stretches[:, 0]).sum()) * FRAME_S
+        if seconds < _DUE_S[0] / 2:
+            return []
+        vector = yield from self._embed(window, stretches)
+        self._decide(run, vector, seconds)
+        if run.speaker is None or not run.sure:
+            return []
+        given = []
+        for first, last in stretches.tolist():
+            start = max(first + begin, run.told)
+            if (last + begin - start) * FRAME_S > 0.3:
+                given.append(_clean(run.speaker, start, last + begin))
+        run.told = max(run.told, int(stretches[-1, 1]) + begin)
+        return given
+
+    def _decide(self, run: _Run, vector: Float, seconds: float) -> None:
+        voices = self._people.voices
+        cosine = {number: float(vector @ voice) for number, voice in voices.items()}
+        best = max(cosine, key=lambda number: (cosine[number], -number)) if cosine else None
+        own = run.speaker
+        if best is None or (
+            cosine[best] < _NEW_COSINE and seconds >= _NEW_S and not self._people.full()
+        ):
+            if own is not None and own in cosine and cosine[own] > _NEW_COSINE - _KEEP:
+                return
+            if best is None or seconds >= _NEW_S:
+                run.speaker = self._people.add(vector, seconds)
+                run.sure = seconds >= _NEW_S
+            return
+        if own is not None and own in cosine and cosine[best] - cosine[own] < _KEEP:
+            best = own
+        run.speaker = best
+        run.sure = seconds >= _NEW_S and cosine[best] >= _NEW_COSINE
+        if run.sure:
+            self._people.hear(best, vector, seconds)
+
+    def _embed(self, window: Float, stretches: Int) -> Asking[Float]:
+        pieces = []
+        for first, last in stretches.tolist():
+            # A frame looks at what comes behind its index.
+            start = round((first * FRAME_S + FRAME_START_S) * 16000)
+            stop = round((last * FRAME_S + FRAME_START_S) * 16000) + 240
+            pieces.append(self._models.features(window[start : min(stop, len(window))]))
+        frames = yield Ask(network=_NETWORK, values=np.concatenate(pieces))
+        sums = pool(frames, np.array([[0, 0, len(frames)]]), 1)
+        vector: Float = self._network.embed(sums)[0]
+        return vector
+
+    @property
+    def _network(self) -> EmbeddingNetwork:
+        return self._models.networks[self._models.probed]
+
+
+def _newest(clean: NDArray[np.bool_], most: int) -> Int:
+    """The last stretches of ``clean`` frames, ``most`` of them at most, none very short."""
+    found = [each for each in runs(clean).tolist() if each[1] - each[0] >= 6]
+    chosen: list[list[int]] = []
+    for first, last in reversed(found):
+        if most <= 6:
+            break
+        chosen.append([max(first, last - most), last])
+        most -= chosen[-1][1] - chosen[-1][0]
+    return np.array(chosen[::-1], np.int64).reshape(-1, 2)
+
+
+def _clean(speaker: int, first: int, last: int) -> CleanSpeech:
+    return CleanSpeech(
+        speaker=label_of(speaker),
+        start=round(_time(first), 3),
+        end=round(_time(last), 3),
+        confirmed=False,
+    )
+
+
+def _time(frame: int) -> float:
+    return max(0.0, frame * FRAME_S + FRAME_START_S)

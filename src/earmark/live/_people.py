@@ -1,0 +1,162 @@
+"""The speakers of a session by number: which clusters they are, and what they sound like."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.diarization._assignment import nearest_speakers
+from earmark.diarization._channel import Channel, find_voices
+from earmark.diarization._clustering import Clusters, CountHint
+from earmark.diarization._evidence import Evidence
+from earmark.diarization._linkage import average_linkage
+from earmark.diarization._parameters import Parameters
+from earmark.live._book import Piece, label_of
+from earmark.live._changes import Merge
+from earmark.voiceprints import best_matching, unit
+
+__all__ = ["People"]
+
+Float = NDArray[np.float32]
+
+_REMEMBERED = 8  # groups of units whose linkage is kept
+
+
+class People:
+    """Numbers are given in the order of appearance, and never again to somebody else.
+
+    Who is heard for the first time is known by a quick voice, an embedding of one network alone,
+    which is the last part of the ``dimensions`` of a cluster's centroid.
+    """
+
+    def __init__(self, hint: CountHint, parameters: Parameters, dimensions: int) -> None:
+        self._hint = hint
+        self._parameters = parameters
+        self._dimensions = dimensions
+        self._count = 0
+        self._centroids = np.zeros((0, 0), np.float32)
+        self._numbers: list[int] = []  # of the clusters
+        self._quick: dict[int, Float] = {}  # sums of embeddings of who has no cluster yet
+        self._since: dict[int, float] = {}  # when each was first told of
+        self._linkages: dict[tuple[int, int, float], NDArray[np.int64]] = {}
+
+    @property
+    def known(self) -> list[int]:
+        """The numbers of those there are now."""
+        return sorted({*self._numbers, *self._quick})
+
+    @property
+    def voices(self) -> dict[int, Float]:
+        """What each sounds like to the quick network: unit-norm [D]."""
+        new = {number: unit(total[None])[0] for number, total in self._quick.items()}
+        if not self._centroids.size:  # nobody, or nobody who was ever heard alone
+            return new
+        known = unit(self._centroids[:, -self._dimensions :])
+        return new | dict(zip(self._numbers, known, strict=True))
+
+    @property
+    def clustered(self) -> bool:
+        """Whether there are clusters."""
+        return bool(self._numbers)
+
+    def full(self) -> bool:
+        """Whether there can be nobody else."""
+        return self._hint.most is not None and len(self.known) >= self._hint.most
+
+    def add(self, vector: Float, seconds: float) -> int:
+        """A new speaker by a quick voice; returns the number."""
+        number = self._fresh()
+        self._quick[number] = vector * np.float32(seconds)
+        return number
+
+    def hear(self, number: int, vector: Float, seconds: float) -> None:
+        """More of somebody's quick voice."""
+        if number in self._quick:
+            self._quick[number] += vector * np.float32(seconds)
+
+    def cluster(
+        self, evidence: Evidence, earlier: Sequence[Clusters]
+    ) -> tuple[NDArray[np.int64], Float]:
+        """Tell the units' voices apart afresh: see `find_voices`."""
+        return find_voices(
+            evidence, self._hint, self._parameters, earlier=earlier, linkage=self._linkage
+        )
+
+    def nearest(self, evidence: Evidence) -> tuple[NDArray[np.int64], Float]:
+        """The units' speakers by the clusters as they are."""
+        return nearest_speakers(evidence, self._centroids, self._parameters), self._centroids
+
+    def number(
+        self, channel: Channel, centroids: Float, origin_s: float, told: list[Piece], until_s: float
+    ) -> list[Merge]:
+        """Give new clusters the numbers of those who were told where they speak now.
+
+        ``channel`` is their answer, its times counted from ``origin_s``. Who has no cluster any
+        more, and was told of before ``until_s`` alone, is merged into who speaks there.
+        """
+        labels = sorted({piece.speaker for piece in told})
+        worth = _shared(channel, origin_s, told, labels)
+        numbers = [-1] * len(centroids)
+        for row, column in best_matching(worth) if worth.size else []:
+            if worth[row, column] > 0:
+                numbers[channel.order[row]] = labels[column]
+        for cluster in channel.order:
+            if numbers[cluster] < 0:
+                numbers[cluster] = self._fresh()
+        present = [cluster for cluster, number in enumerate(numbers) if number >= 0]
+        self._centroids, self._numbers = centroids[present], [numbers[i] for i in present]
+        merges = []
+        for column, label in enumerate(labels):
+            self._since.setdefault(label, min(p.start for p in told if p.speaker == label))
+            if label in self._numbers:
+                self._quick.pop(label, None)
+                continue
+            if any(piece.end > until_s for piece in told if piece.speaker == label):
+                continue  # heard again just now: the next clusters will tell
+            self._quick.pop(label, None)
+            if worth[:, column].any():
+                target = numbers[channel.order[int(worth[:, column].argmax())]]
+                since = self._since[label]
+                merges.append(
+                    Merge(source=label_of(label), target=label_of(target), since=round(since, 3))
+                )
+        return merges
+
+    def of(self, channel: Channel) -> list[int]:
+        """The number of each of the channel's speakers, who are the clusters as they are."""
+        return [self._numbers[cluster] for cluster in channel.order]
+
+    def _fresh(self) -> int:
+        self._count += 1
+        return self._count - 1
+
+    def _linkage(self, vectors: Float, limit: float) -> NDArray[np.int64]:
+        """`average_linkage`, which is not done again for a group of units that stays the same."""
+        key = zlib.crc32(vectors[:, ::16].tobytes()), len(vectors), limit
+        labels = self._linkages.pop(key, None)
+        if labels is None:
+            labels = average_linkage(vectors, limit)
+        self._linkages[key] = labels
+        while len(self._linkages) > _REMEMBERED:
+            del self._linkages[next(iter(self._linkages))]
+        return labels
+
+
+def _shared(
+    channel: Channel, origin_s: float, told: list[Piece], labels: list[int]
+) -> NDArray[np.float64]:
+    """Seconds that each of the channel's speakers shares with each of the labels."""
+    worth = np.zeros((len(channel.order), len(labels)))
+    column = {label: i for i, label in enumerate(labels)}
+    if not told:
+        return worth
+    start = np.array([piece.start for piece in told]) - origin_s
+    end = np.array([piece.end for piece in told]) - origin_s
+    whose = np.array([column[piece.speaker] for piece in told])
+    for span in channel.spans:
+        shared = np.minimum(end, span.end) - np.maximum(start, span.start)
+        np.add.at(worth[span.speaker], whose, np.maximum(shared, 0))
+    return worth

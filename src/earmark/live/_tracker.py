@@ -1,0 +1,238 @@
+"""Who speaks when, while the sound comes: one tracker per session.
+
+Twice a second the newest five seconds are looked at, and what they show is told as provisional
+turns. Behind that the offline analysis's own evidence comes together window by window; turns
+are confirmed from it as soon as it is complete, 10 to 20 s behind the sound, and the voices are
+told apart afresh at growing intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.diarization import Diarization
+from earmark.diarization._answer import diarization_of
+from earmark.diarization._channel import Channel, label_voices
+from earmark.diarization._clustering import CountHint
+from earmark.diarization._grid import FRAME_SAMPLES
+from earmark.diarization._models import Models
+from earmark.diarization._parameters import ACCURATE
+from earmark.live._book import Book, Piece, joined, label_of
+from earmark.live._changes import HOP_SAMPLES, Change, CleanSpeech, Merge, SpeechEdge
+from earmark.live._config import LiveConfig
+from earmark.live._hearing import Hearing
+from earmark.live._looks import LOOK_SAMPLES, Looks
+from earmark.live._people import People
+from earmark.models import Asking
+
+__all__ = ["Tracker"]
+
+Float = NDArray[np.float32]
+
+_RATE = 16_000
+_SILENCE_S = 0.5  # after so much of it nobody speaks any more
+_CLUSTER_SHARE = 0.15  # voices are told apart afresh after this share of the time so far, ...
+_CLUSTER_LEAST_S = 2.0
+_CLUSTER_MOST_S = 60.0  # ... within these limits
+_CLEAN_LEAST_S = 0.4  # shorter stretches are not given as clean speech
+
+
+class Tracker:
+    """Give it hops of `HOP_SAMPLES`, then `finish`. For one thread at a time."""
+
+    def __init__(self, config: LiveConfig, models: Models) -> None:
+        self._hint = CountHint.of(config.speakers, config.min_speakers, config.max_speakers)
+        self._parameters = ACCURATE
+        self._hearing = Hearing(models, ACCURATE)
+        dimensions = len(models.networks[models.probed].bias)
+        self._people = People(self._hint, ACCURATE, dimensions)
+        self._looks = Looks(models, ACCURATE, self._people)
+        self._book = Book()
+        self._settled: list[Piece] = []  # the newest confirmed turns
+        self._settled_s = 0.0
+        self._next_clusters_s = 0.0
+        self._speaking = False
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that is held, about."""
+        return self._hearing.nbytes
+
+    def step(self, samples: Float) -> Asking[list[Change]]:
+        """The next hop: float32 [`HOP_SAMPLES`]; returns what it changes."""
+        assert len(samples) == HOP_SAMPLES
+        yield from self._hearing.add(samples)
+        changes: list[Change] = []
+        if (yield from self._hearing.embed()):
+            changes += self._confirm()
+        frame = self._hearing.end // FRAME_SAMPLES
+        changes += yield from self._looks.look(self._hearing.newest(LOOK_SAMPLES), frame)
+        changes += self._edges(self._hearing.end / _RATE)
+        changes += self._tell()
+        return changes
+
+    def flush(self, rest: Float) -> Asking[list[Change]]:
+        """What can be told when ``rest``, less than a hop, is looked at too; it comes again."""
+        rest = rest[: len(rest) // FRAME_SAMPLES * FRAME_SAMPLES]
+        window = np.concatenate([self._hearing.newest(LOOK_SAMPLES), rest])[-LOOK_SAMPLES:]
+        end = self._hearing.end + len(rest)
+        changes: list[Change] = []
+        changes += yield from self._looks.look(window, end // FRAME_SAMPLES)
+        changes += self._edges(end / _RATE)
+        return changes + self._tell()
+
+    def finish(self, rest: Float) -> Asking[tuple[list[Change], Diarization]]:
+        """The last samples, any number; returns the last changes and the answer."""
+        yield from self._hearing.finish(rest)
+        end = self._hearing.end / _RATE
+        origin, evidence = self._hearing.all()
+        speakers, centroids = self._people.cluster(evidence, ())
+        channel = label_voices(evidence, speakers, centroids, self._parameters)
+        changes: list[Change] = []
+        changes += self._number(channel, centroids, origin, np.inf)
+        numbers = self._people.of(channel)
+        self._settled = _pieces(channel, numbers, origin, settled=True)
+        self._settled_s = end
+        changes += self._book.update(self._hearing.begin_s, joined(self._settled))
+        if self._speaking:
+            self._speaking = False
+            last = max((piece.end for piece in self._settled), default=end)
+            changes.append(SpeechEdge(time=round(last, 3), active=False))
+        return changes, self._answer([channel], numbers, end)
+
+    def _confirm(self) -> list[Change]:
+        """Settle what the evidence is complete for."""
+        before, until = self._settled_s, self._hearing.settled_s
+        changes: list[Change] = []
+        if until >= self._next_clusters_s or not self._people.clustered:
+            wait = min(max(until * _CLUSTER_SHARE, _CLUSTER_LEAST_S), _CLUSTER_MOST_S)
+            self._next_clusters_s = until + wait
+            origin, evidence = self._hearing.all()
+            if not evidence.unit_vector.any():
+                self._settled_s = until
+                return changes
+            speakers, centroids = self._people.cluster(evidence, ())
+            channel = label_voices(evidence, speakers, centroids, self._parameters)
+            changes += self._number(channel, centroids, origin, until)
+            since = self._hearing.begin_s
+        else:
+            origin, evidence = self._hearing.view(before)
+            speakers, centroids = self._people.nearest(evidence)
+            channel = label_voices(evidence, speakers, centroids, self._parameters)
+            since = before
+        pieces = _pieces(channel, self._people.of(channel), origin, settled=True)
+        fresh = _cut(pieces, since, until)
+        self._settled = joined([*_cut(self._settled, 0.0, since), *fresh])
+        self._settled_s = until
+        self._looks.correct(self._settled, until)
+        changes += _clean_speech(_cut(self._settled, before, until))
+        if since < before:
+            changes += self._tell(since)
+        return changes
+
+    def _number(
+        self, channel: Channel, centroids: Float, origin: float, until: float
+    ) -> list[Merge]:
+        merges = self._people.number(channel, centroids, origin, self._book.pieces, until)
+        for merge in merges:
+            source, target = _number_of(merge.source), _number_of(merge.target)
+            self._book.relabel(source, target)
+            self._looks.relabel(source, target)
+            self._settled = [
+                replace(piece, speaker=target) if piece.speaker == source else piece
+                for piece in self._settled
+            ]
+        return merges
+
+    def _tell(self, since: float | None = None) -> list[Change]:
+        """Changes to the turns from ``since`` on, or of the newest ones."""
+        until = self._settled_s
+        newest = self._looks.pieces(until)
+        if since is None:
+            since = max(0.0, min(until, self._hearing.end / _RATE - 25.0))
+        pieces = joined([*_cut(self._settled, since, until), *newest])
+        return list(self._book.update(since, pieces))
+
+    def _edges(self, now: float) -> list[Change]:
+        """Speech that began or ended."""
+        last = self._looks.speech_until
+        if not self._speaking and now - last < _SILENCE_S and last > 0:
+            self._speaking = True
+            return [SpeechEdge(time=round(self._looks.speech_since, 3), active=True)]
+        if self._speaking and now - last >= _SILENCE_S:
+            self._speaking = False
+            return [SpeechEdge(time=round(last, 3), active=False)]
+        return []
+
+    def _answer(
+        self, channels: Sequence[Channel], numbers: list[int], duration: float
+    ) -> Diarization:
+        """The answer, whose speakers are called as they were in the session."""
+        result = diarization_of(
+            channels,
+            (None,),
+            self._hint,
+            self._parameters,
+            duration=duration,
+            start=0.0,
+            uri=None,
+            warnings=(),
+            models={},
+        )
+        names = {f"SPEAKER_{k:02d}": label_of(number) for k, number in enumerate(numbers)}
+        return replace(
+            result,
+            turns=tuple(replace(turn, speaker=names[turn.speaker]) for turn in result.turns),
+            exclusive=tuple(
+                replace(turn, speaker=names[turn.speaker]) for turn in result.exclusive
+            ),
+            voiceprints={names[name]: print_ for name, print_ in result.voiceprints.items()},
+        )
+
+
+def _pieces(channel: Channel, numbers: list[int], origin: float, *, settled: bool) -> list[Piece]:
+    return [
+        Piece(
+            start=origin + span.start,
+            end=origin + span.end,
+            speaker=numbers[span.speaker],
+            settled=settled,
+            confidence=span.confidence,
+        )
+        for span in channel.spans
+    ]
+
+
+def _cut(pieces: Sequence[Piece], since: float, until: float) -> list[Piece]:
+    """What lies in ``since`` to ``until``."""
+    return [
+        replace(piece, start=max(piece.start, since), end=min(piece.end, until))
+        for piece in pieces
+        if min(piece.end, until) - max(piece.start, since) > 0
+    ]
+
+
+def _clean_speech(pieces: Sequence[Piece]) -> list[CleanSpeech]:
+    """Stretches of ``pieces`` in which one speaker alone is heard."""
+    edges = sorted({time for piece in pieces for time in (piece.start, piece.end)})
+    found: list[CleanSpeech] = []
+    for i in range(len(edges) - 1):
+        here = [p for p in pieces if p.start <= edges[i] and p.end >= edges[i + 1]]
+        if len(here) == 1 and edges[i + 1] - edges[i] >= _CLEAN_LEAST_S:
+            found.append(
+                CleanSpeech(
+                    speaker=label_of(here[0].speaker),
+                    start=round(edges[i], 3),
+                    end=round(edges[i + 1], 3),
+                    confirmed=True,
+                )
+            )
+    return found
+
+
+def _number_of(label: str) -> int:
+    return int(label.rpartition("_")[2])
