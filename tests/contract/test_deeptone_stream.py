@@ -30,7 +30,12 @@ TESTS = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Server]:
-    settings = {"EARMARK_MODELS_DIR": str(models_dir), "EARMARK_LIVE_IDLE_S": str(IDLE_S)}
+    settings = {
+        "EARMARK_MODELS_DIR": str(models_dir),
+        "EARMARK_LIVE_IDLE_S": str(IDLE_S),
+        "EARMARK_LIVE_LONGEST_S": "60",
+        "EARMARK_LIVE_SESSIONS_PER_TENANT": "4",
+    }
     with running(tmp_path_factory.mktemp("deeptone"), "--no-worker", settings=settings) as server:
         yield server
 
@@ -342,6 +347,26 @@ def test_what_is_no_sound(connect: Any, payload: str) -> None:
     told = stream.read()
     assert told["message_type"] == "error"
     assert stream.end() == (1003, told["code"])
+
+
+def test_more_sound_than_a_session_may_have(connect: Any) -> None:
+    stream = connect("models=speech-rt&output_period=59968")
+    stream.send(bytes(61 * 32_000), at_once=32_000)
+    told = stream.read()
+    while told["message_type"] == "results":
+        told = stream.read()
+    assert (told["message_type"], told["code"]) == ("error", "live.too_long")
+    assert stream.end() == (1008, "live.too_long")
+
+
+def test_more_streams_than_a_tenant_may_have(server: Server, connect: Any) -> None:
+    busy = server.new_key("bob", (Scope.LIVE,))
+    for _ in range(4):
+        connect("models=speech", key=busy)
+    with closing(Stream(server, "models=speech", key=busy)) as one_more:
+        assert one_more.read()["code"] == "rate.limited"
+        assert one_more.end() == (1013, "rate.limited")
+    connect("models=speech")  # of another tenant
 
 
 def test_a_page_in_place_of_a_stream(server: Server, key: str) -> None:

@@ -17,7 +17,7 @@ def admit(service: Service, connection: HTTPConnection, scope: Scope) -> None:
     The key is in ``X-API-KEY``, or in the query as ``api_key``, as browsers send it. Raises
     `Unauthenticated`, `Forbidden`, `RateLimited`.
     """
-    key = key_of(connection) or connection.query_params.get("api_key")
+    key = connection.query_params.get("api_key") or key_of(connection)
     caller = service.keys.authenticate(key)
     connection.state.caller = caller
     caller.require(scope)
