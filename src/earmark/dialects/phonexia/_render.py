@@ -8,7 +8,8 @@ from typing import Any, Final
 from earmark.dialects.phonexia._errors import detail, dotted
 from earmark.diarization import Diarization, SpeechActivity, Turn
 from earmark.errors import InvalidOption, Kind, NotFound
-from earmark.service import Comparison, Job, JobError, JobState, Voices
+from earmark.service import Comparison, Job, JobError, JobState, VoiceprintGenders, Voices
+from earmark.traits import Gender
 from earmark.voiceprints import DEFAULT_MODEL
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "speech_result",
     "state_of",
     "task_body",
+    "voiceprint_genders_result",
 ]
 
 _STATES: Final[Mapping[JobState, str]] = {
@@ -96,6 +98,20 @@ def comparison_result(document: bytes) -> dict[str, Any]:
     columns, rows = llr.shape
     values = llr.T.ravel().tolist()
     return {"scores": {"columns_count": columns, "rows_count": rows, "values": values}}
+
+
+def voiceprint_genders_result(document: bytes) -> dict[str, Any]:
+    """The genders of voiceprints, in the order in which they were sent."""
+    return {"results": [_gender(each) for each in VoiceprintGenders.from_json(document).genders]}
+
+
+def _gender(gender: Gender) -> dict[str, Any]:
+    """One answer: the scores are of one voice, seen from both sides."""
+    return {
+        "speech_length": round(gender.speech_s, 3),
+        "score_male": {"score_llr": -gender.llr, "probability": gender.male},
+        "score_female": {"score_llr": gender.llr, "probability": gender.female},
+    }
 
 
 def _error(job: Job) -> dict[str, Any] | None:

@@ -6,16 +6,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from earmark.dialects.phonexia._lists import ComparisonRequest, GenderRequest, ListsRequest
 from earmark.dialects.phonexia._render import (
     comparison_result,
     diarization_result,
     extraction_result,
     speech_result,
+    voiceprint_genders_result,
 )
 from earmark.dialects.phonexia._requests import DiarizationConfig
 from earmark.service import JobKind, JobOptions
 
-__all__ = ["COMPARISON", "RECORDING_TECHNOLOGIES", "RecordingTechnology", "Technology"]
+__all__ = [
+    "COMPARISON",
+    "LISTS_TECHNOLOGIES",
+    "RECORDING_TECHNOLOGIES",
+    "VOICEPRINT_GENDERS",
+    "ListsTechnology",
+    "RecordingTechnology",
+    "Technology",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +46,13 @@ class RecordingTechnology(Technology):
     """
 
     configure: Callable[[JobOptions, Mapping[str, str]], JobOptions] = lambda options, _: options
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListsTechnology(Technology):
+    """One that takes lists of voiceprints, as ``request`` reads them."""
+
+    request: type[ListsRequest]
 
 
 def _diarize(options: JobOptions, fields: Mapping[str, str]) -> JobOptions:
@@ -69,8 +86,18 @@ RECORDING_TECHNOLOGIES: Final = (
     ),
 )
 
-COMPARISON: Final = Technology(
+COMPARISON: Final = ListsTechnology(
     path="/speaker-identification-voiceprint-comparison",
     kind=JobKind.COMPARE,
+    request=ComparisonRequest,
     render=comparison_result,
 )
+
+VOICEPRINT_GENDERS: Final = ListsTechnology(
+    path="/gender-identification-voiceprints",
+    kind=JobKind.GENDER,
+    request=GenderRequest,
+    render=voiceprint_genders_result,
+)
+
+LISTS_TECHNOLOGIES: Final = (COMPARISON, VOICEPRINT_GENDERS)

@@ -17,8 +17,8 @@ from phonexia.grpc.technologies.speaker_identification.v1.speaker_identification
 )
 
 from earmark.dialects._grpc import Context, admit, at_length, refusing, run_sync
-from earmark.dialects.phonexia._comparison import MAX_LIST, MAX_SCORES
 from earmark.dialects.phonexia._durations import duration
+from earmark.dialects.phonexia._lists import MAX_LIST, MAX_SCORES
 from earmark.dialects.phonexia._room import Room
 from earmark.dialects.phonexia._sound import patiently
 from earmark.errors import InvalidInput, VoiceprintError

@@ -10,7 +10,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 
 from earmark.dialects.phonexia import _room
-from earmark.dialects.phonexia._comparison import MAX_BODY_BYTES, ComparisonRequest
+from earmark.dialects.phonexia._lists import MAX_BODY_BYTES, ComparisonRequest
 from earmark.errors import InvalidInput, Unavailable
 from earmark.voiceprints import Voiceprint
 
