@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -61,12 +62,16 @@ def talk(people: People) -> Samples:
     return np.concatenate([june[: 6 * RATE], nothing, carlo, june[6 * RATE :]])
 
 
+def address(server: Server) -> str:
+    return server.url.replace("http", "ws", 1)
+
+
 class Stream:
     """A connection with the client of DeepTone's samples."""
 
     def __init__(self, server: Server, query: str, *, key: str | None, **options: Any) -> None:
         self._socket = websocket.create_connection(
-            f"{server.url.replace('http', 'ws', 1)}/stream?{query}",
+            f"{address(server)}/stream?{query}",
             header=[] if key is None else {"X-API-KEY": key},
             timeout=60,
             http_no_proxy=["127.0.0.1"],
@@ -132,11 +137,12 @@ def refused(server: Server, query: str, key: str | None) -> str:
         return sentence
 
 
-def run(program: str, server: Server, *arguments: str) -> Iterator[dict[str, Any] | str]:
+def run(*program: str | Path, folder: Path | None = None) -> Iterator[dict[str, Any] | str]:
     """What a program prints until it ends: messages, or whatever else."""
     done = subprocess.run(
-        [sys.executable, TESTS / program, server.url.replace("http", "ws", 1), *arguments],
+        [sys.executable, *program],
         env=os.environ | {"NO_PROXY": "127.0.0.1"},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
@@ -170,7 +176,9 @@ def assert_plausible(messages: list[Any], count: int) -> None:
 def test_the_sample_for_files(server: Server, key: str, call: Samples, tmp_path: Path) -> None:
     file = tmp_path / "call.wav"
     file.write_bytes(wav_of(call, rate=16_000))
-    welcome, *messages, notice, closed, error = run("deeptone_file.py", server, key, str(file))
+    welcome, *messages, notice, closed, error = run(
+        TESTS / "deeptone_file.py", address(server), key, file
+    )
     assert isinstance(welcome, dict)
     assert welcome["message_type"] == "connection"
     assert len(messages) == 7  # of 7.2 s, without a word that the file is over
@@ -187,11 +195,21 @@ def test_the_sample_for_microphones(
 ) -> None:
     file = tmp_path / "call.wav"
     file.write_bytes(wav_of(call, rate=16_000))
-    welcome, *messages = run("deeptone_microphone.py", server, key, str(file), "9")
+    welcome, *messages = run(TESTS / "deeptone_microphone.py", address(server), key, file, "9")
     assert isinstance(welcome, dict)
     assert welcome["message_type"] == "connection"
     assert len(messages) >= 8
     assert_plausible(messages, 6)
+
+
+def test_the_program_of_the_page(server: Server, key: str, call: Samples, tmp_path: Path) -> None:
+    page = (TESTS.parent / "docs/deeptone.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (program,) = (each for each in programs if "import websocket" in each)
+    (tmp_path / "call.raw").write_bytes(call.tobytes())
+    program = program.replace("ws://127.0.0.1:8000", address(server)).replace("em_…", key)
+    printed = list(run("-c", program, folder=tmp_path))
+    assert [str(line).partition(" ")[0] for line in printed] == [str(1024.0 * i) for i in range(7)]
 
 
 def test_the_sample_for_browsers(connect: Any, key: str, call: Samples) -> None:
