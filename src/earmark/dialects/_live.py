@@ -93,14 +93,12 @@ class LiveFeed:
         self._loop = asyncio.get_running_loop()
         self._patience = asyncio.timeout(None)
         await self._patience.__aenter__()
-        opened: list[LiveStream] = []
+        opening = asyncio.ensure_future(run_sync(self._opener, self._tell, self._tell_replaced))
         try:
-            await run_sync(lambda: opened.append(self._opener(self._tell, self._tell_replaced)))
-        except BaseException:
-            for stream in opened:
-                stream.lost()
+            self.stream = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_let_go)  # its thread goes on, and may bring a session
             raise
-        self.stream = opened[0]
         self._inside = True
         return self
 
@@ -185,3 +183,9 @@ class LiveFeed:
         self.replaced = True
         self._events.clear()
         self._more.set()
+
+
+def _let_go(opening: asyncio.Future[LiveStream]) -> None:
+    """Lose the session of somebody who is gone already."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().lost()
