@@ -27,7 +27,7 @@ __all__ = ["ASKED", "LiveLoad", "LiveLoadReport", "bench_live", "live_document"]
 
 ASKED: Mapping[str, Mapping[str, Any]] = {
     "turns": {},
-    "traits": {"traits": {"kinds": ["speech", "gender"], "period_s": 1.024}},
+    "traits": {"traits": ["speech", "gender"]},
 }
 """What streams may be asked beside each other: who speaks when, and what kind of sound as well."""
 
