@@ -80,6 +80,7 @@ def test_what_is_asked_of_a_file() -> None:
         channels=(1,),
         traits=TraitOptions(kinds=(), period_s=4.096, volume_least=0.001),
         turns=True,
+        limit_s=409_600.0,
     )
     assert asked.document() == {
         "models": ["speaker-map"],

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, StrictStr, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from earmark.dialects._http import JsonRoute, announced_bytes, idempotency_of
 from earmark.dialects._multipart import receive_body
@@ -66,11 +66,11 @@ def file_routes(service: Service) -> APIRouter:
         return job_document(_job(service, request, job_id))
 
     @router.get("/jobs/{job_id}/results")
-    def results(request: Request, job_id: str) -> dict[str, Any]:
+    def results(request: Request, job_id: str) -> Response:
         """What a job that is done has come to."""
         job = _job(service, request, job_id)
         job_document(job)  # one that has expired is unknown
-        return job_results(job, service.jobs.document(job))
+        return JSONResponse(job_results(job, service.jobs.document(job)))
 
     return router
 

@@ -24,6 +24,7 @@ _PERIOD_MS: Final = 1024
 _VOLUME: Final = 0.001  # the one of the vendor's own commands
 _RATE: Final = 16_000
 _MOST_CHANNELS: Final = 1000
+_MOST_PERIODS: Final = 100_000  # of a file: its time line is answered in one piece
 
 _WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -128,6 +129,7 @@ class FileAsked(Asked):
             channels="split" if self.channel is None else (self.channel,),
             traits=self.traits,
             turns=self.turns,
+            limit_s=_MOST_PERIODS * self.period_ms / 1000,
         )
 
     def document(self) -> dict[str, Any]:
