@@ -8,8 +8,8 @@ import random
 import struct
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,31 +195,21 @@ class Crowd:
             except TimeoutError:
                 continue
 
-    def _connected(self, start: Mapping[str, Any], *, max_queue: int = 1024) -> _Connection:
-        return _Connection(self._server, start, max_queue)
-
-
-class _Connection:
-    """A connection that has said ``start`` and been told ``started``."""
-
-    def __init__(self, server: Server, start: Mapping[str, Any], max_queue: int) -> None:
-        self._start = start
-        self._connecting = websockets.connect(
-            server.url.replace("http", "ws", 1) + "/api/v1/live",
-            additional_headers=server.headers,
+    @asynccontextmanager
+    async def _connected(
+        self, start: Mapping[str, Any], *, max_queue: int = 1024
+    ) -> AsyncIterator[websockets.ClientConnection]:
+        """A connection that has said ``start`` and been told ``started``."""
+        async with websockets.connect(
+            self._server.url.replace("http", "ws", 1) + "/api/v1/live",
+            additional_headers=self._server.headers,
             compression=None,
             max_queue=max_queue,
             open_timeout=60,
             ping_interval=None,
             close_timeout=5,
-        )
-
-    async def __aenter__(self) -> websockets.ClientConnection:
-        socket = await self._connecting.__aenter__()
-        await socket.send(json.dumps(self._start))
-        told = json.loads(await socket.recv())
-        assert told["type"] == "started", told
-        return socket
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._connecting.__aexit__(*error)
+        ) as socket:
+            await socket.send(json.dumps(start))
+            told = json.loads(await socket.recv())
+            assert told["type"] == "started", told
+            yield socket
