@@ -89,7 +89,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv
 
 .venv/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml | $(BIN)/python
-	@echo "Installing the pinned packages into .venv (136 MB to download, once) ..."
+	@echo "Installing the pinned packages into .venv (144 MB to download, once) ..."
 	@$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/runtime.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
