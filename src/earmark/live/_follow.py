@@ -85,5 +85,8 @@ async def _chunks(source: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterat
             yield chunk
     else:
         chunks = iter(source)
-        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-            yield chunk
+        while True:
+            following: bytes | None = await asyncio.to_thread(next, chunks, None)
+            if following is None:
+                return
+            yield following

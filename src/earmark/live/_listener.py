@@ -5,8 +5,9 @@ All of it is a function of the samples, and of where they were flushed.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from earmark.live._events import (
 )
 from earmark.live._models import LiveModels
 from earmark.live._naming import Naming
-from earmark.live._tracker_first import Tracker
+from earmark.live._tracker import Tracker
 from earmark.live._traits import Traits
 from earmark.live._turns import TurnTable
 from earmark.models import Asking
@@ -148,7 +149,7 @@ class Listener:
                     reason=RelabelReason.IDENTIFIED,
                 )
 
-    def _take(self, changes: Iterable[Change]) -> None:
+    def _take(self, changes: Sequence[Change]) -> None:
         for change in changes:
             match change:
                 case TurnChange():
@@ -163,14 +164,12 @@ class Listener:
                 case Merge():
                     self._tell_merge(change)
 
+        if self.naming is not None and (changed := _changed(changes)):
+            self.naming.reassign(*changed, self.turns.speaker_of)
+
     def _tell_turn(self, change: TurnChange) -> None:
         with self.lock:
-            revision, before = self.turns.set(change)
-        name = None
-        if self.naming is not None:
-            if before is not None and change.state == TurnState.CONFIRMED:
-                self.naming.move(before, change.speaker, change.start, change.end)
-            name = self.naming.name(change.speaker)
+            revision = self.turns.set(change)
         self._tell(
             TurnUpdate,
             turn=change.turn,
@@ -179,7 +178,7 @@ class Listener:
             start=change.start,
             end=change.end,
             speaker=change.speaker,
-            name=name,
+            name=None if self.naming is None else self.naming.name(change.speaker),
             going=change.going,
             confidence=change.confidence,
         )
@@ -187,8 +186,6 @@ class Listener:
     def _tell_merge(self, merge: Merge) -> None:
         with self.lock:
             self.turns.merge(merge)
-        if self.naming is not None:
-            self.naming.move(merge.source, merge.target, merge.since, self.analysed / _RATE)
         self._tell(
             Relabel,
             source=merge.source,
@@ -200,3 +197,17 @@ class Listener:
     def _tell_traits(self, reports: Iterable[TraitReport]) -> None:
         for report in reports:
             self._tell(TraitsTold, report=report)
+
+
+def _changed(changes: Sequence[Change]) -> tuple[float, float] | None:
+    """From when to when turns that were sure, or are now, may have got other speakers."""
+    merged = [change.since for change in changes if isinstance(change, Merge)]
+    turns = [
+        change
+        for change in changes
+        if isinstance(change, TurnChange) and change.state != TurnState.PROVISIONAL
+    ]
+    if not merged and not turns:
+        return None
+    start = min([*merged, *(turn.start for turn in turns)])
+    return start, math.inf if merged else max(turn.end for turn in turns)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from earmark.errors import EarmarkError
 from earmark.live._config import Recognizer
 from earmark.live._events import Identity
-from earmark.live._voices import Voices
+from earmark.live._voices import SpeakerOf, Voices
 from earmark.models import Asking
 from earmark.voiceprints import Voiceprint, VoiceprintMaker
 
@@ -61,14 +61,12 @@ class Naming:
         self.voiceprints = made
         return self._recognize()
 
-    def move(self, source: str, target: str, start: float, end: float) -> None:
-        """What was heard of ``source`` between two times is ``target``'s: both are due again."""
-        if source == target:
-            return
-        self.voices.move(source, target, start, end)
+    def reassign(self, start: float, end: float, speaker_of: SpeakerOf) -> None:
+        """Turns between two times changed hands: what was heard there is whose it is now."""
+        touched = self.voices.reassign(start, end, speaker_of)
         left = self.voices.net_s()
-        for label in (source, target):
-            self._made_of.pop(label, None)
+        for label in touched:
+            self._made_of.pop(label, None)  # due again
             if label not in left:
                 self.voiceprints = _without(self.voiceprints, label)
                 self.identities = _without(self.identities, label)

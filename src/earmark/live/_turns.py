@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,12 +55,10 @@ class TurnTable:
         """Seconds of all turns; where two speak at once, both count."""
         return max(0.0, self._speech_s)
 
-    def set(self, change: TurnChange) -> tuple[int, str | None]:
-        """Take in a change; returns the turn's revision, from 1, and whose it was before."""
+    def set(self, change: TurnChange) -> int:
+        """Take in a change; returns the turn's revision, from 1."""
         row = self._row(change.turn)
-        told = row["revision"] > 0 and row["state"] != _WITHDRAWN
-        before = self._labels[row["speaker"]] if told else None
-        if told:
+        if row["revision"] > 0 and row["state"] != _WITHDRAWN:
             self._speech_s -= float(row["end"] - row["start"])
         if change.state != TurnState.WITHDRAWN:
             self._speech_s += change.end - change.start
@@ -69,7 +67,7 @@ class TurnTable:
         row["revision"] += 1
         row["speaker"] = self._index(change.speaker)
         row["state"], row["going"] = _STATES.index(change.state), change.going
-        return int(row["revision"]), before
+        return int(row["revision"])
 
     def merge(self, merge: Merge) -> None:
         """Give the turns of one label, from a time on, to another."""
@@ -94,24 +92,35 @@ class TurnTable:
             seconds[label] = seconds.get(label, 0.0) + float(inside[index])
         return seconds
 
+    def speaker_of(self, spans: Iterable[tuple[float, float]]) -> str | None:
+        """Who speaks most of some stretches; None: nobody."""
+        said: dict[str, float] = {}
+        for start, end in spans:
+            for label, seconds in self.between(start, end).items():
+                said[label] = said.get(label, 0.0) + seconds
+        return max(said, key=lambda label: said[label], default=None)
+
     def known(self, identities: Mapping[str, Identity | None]) -> tuple[KnownTurn, ...]:
         """All turns in the order of their starts, with the names of their speakers."""
         names = {label: each.name for label, each in identities.items() if each is not None}
-        found = [
-            KnownTurn(
-                turn=number,
-                revision=int(row["revision"]),
-                state=_STATES[row["state"]],
-                start=float(row["start"]),
-                end=float(row["end"]),
-                speaker=self._labels[row["speaker"]],
-                name=names.get(self._labels[row["speaker"]]),
-                going=bool(row["going"]),
-                confidence=None if np.isnan(row["confidence"]) else float(row["confidence"]),
-            )
-            for number, row in enumerate(self._rows[: self._count], 1)
-            if row["revision"] and row["state"] != _WITHDRAWN
-        ]
+        found = []
+        rows = self._rows[: self._count].tolist()
+        for number, row in enumerate(rows, 1):
+            start, end, confidence, revision, speaker, state, going = row
+            if revision and state != _WITHDRAWN:
+                label = self._labels[speaker]
+                turn = KnownTurn(
+                    turn=number,
+                    revision=revision,
+                    state=_STATES[state],
+                    start=start,
+                    end=end,
+                    speaker=label,
+                    name=names.get(label),
+                    going=going,
+                    confidence=None if np.isnan(confidence) else confidence,
+                )
+                found.append(turn)
         return tuple(sorted(found, key=lambda turn: (turn.start, turn.end, turn.turn)))
 
     def _told(self) -> NDArray[Any]:

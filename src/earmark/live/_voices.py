@@ -6,6 +6,7 @@ of it. What is only provisional counts as long as nothing is confirmed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,12 +16,16 @@ from earmark.live._changes import CleanSpeech
 from earmark.models import Asking
 from earmark.voiceprints import Heard, Voiceprint, VoiceprintMaker
 
-__all__ = ["Voices"]
+__all__ = ["SpeakerOf", "Voices"]
 
 Float = NDArray[np.float32]
+Span = tuple[float, float]
+
+SpeakerOf = Callable[[Sequence[Span]], str | None]
+"""The label that speaks most of some stretches, or None."""
 
 _RATE = 16_000
-_KEPT_S = 24.0  # of sound, in which what is told lies
+_KEPT_S = 30.0  # of sound, in which what is told lies
 _WINDOW_S = 5.0
 _SHORTEST_S = 0.3  # shorter stretches say little
 _MOST_S = 30.0  # of speech per speaker: more brings next to nothing
@@ -29,18 +34,22 @@ _MOST_SPEAKERS = 40  # whose speech is kept
 
 @dataclass(slots=True, eq=False)
 class _Piece:
-    """A stretch of sound; ``sound`` is int16, half the room of float32."""
+    """A stretch of sound."""
 
     start: float
     end: float
     sound: NDArray[np.int16]
+
+    @property
+    def spans(self) -> list[Span]:
+        return [(self.start, self.end)]
 
 
 @dataclass(slots=True, eq=False)
 class _Window:
     """What the networks made of a window, and when its pieces were heard."""
 
-    spans: list[tuple[float, float]]
+    spans: list[Span]
     heard: Heard
 
 
@@ -66,14 +75,14 @@ class Voices:
 
     def __init__(self, maker: VoiceprintMaker) -> None:
         self._maker = maker
-        self._sound = np.zeros(0, np.float32)  # the newest
+        self._sound = np.zeros(0, np.int16)  # the newest, in half the room of float32
         self._end = 0  # of it, in samples of the session
         self._voices: dict[str, _Voice] = {}
 
     def hear(self, samples: Float) -> None:
         """Keep the next samples at hand."""
-        kept = self._sound[-round(_KEPT_S * _RATE) + len(samples) :]
-        self._sound = np.concatenate([kept, samples])
+        scaled = np.minimum(np.rint(samples * np.float32(2.0**15)), 32767).astype(np.int16)
+        self._sound = np.concatenate([self._sound, scaled])[-round(_KEPT_S * _RATE) :]
         self._end += len(samples)
 
     def add(self, speech: CleanSpeech) -> None:
@@ -95,29 +104,27 @@ class Voices:
                 target.append(piece)
             start = end
 
-    def move(self, source: str, target: str, start: float, end: float) -> None:
-        """What was heard of ``source`` between two times is ``target``'s."""
-        voice = self._voices.get(source)
-        if voice is None or source == target:
-            return
-        other = self._voices.setdefault(target, _Voice())
-
-        def moves(spans: list[tuple[float, float]]) -> bool:
-            inside = sum(max(0.0, min(b, end) - max(a, start)) for a, b in spans)
-            return inside > sum(b - a for a, b in spans) / 2
-
-        for window in [each for each in voice.windows if moves(each.spans)]:
-            voice.windows.remove(window)
-            other.windows.append(window)
-        for own, theirs in (
-            (voice.pieces, other.pieces),
-            (voice.provisional, other.provisional),
-        ):
-            for piece in [each for each in own if moves([(each.start, each.end)])]:
-                own.remove(piece)
-                theirs.append(piece)
-        if not (voice.windows or voice.pieces or voice.provisional):
-            del self._voices[source]
+    def reassign(self, start: float, end: float, speaker_of: SpeakerOf) -> set[str]:
+        """Give what was heard between two times to whose it is now; who lost or got something."""
+        touched: set[str] = set()
+        for label, voice in list(self._voices.items()):
+            for name in ("windows", "pieces", "provisional"):
+                kept = []
+                for each in getattr(voice, name):
+                    here = any(a < end and b > start for a, b in each.spans)
+                    now = speaker_of(each.spans) if here else label
+                    if now == label:
+                        kept.append(each)
+                        continue
+                    touched.add(label)
+                    if now is not None:
+                        touched.add(now)
+                        getattr(self._voices.setdefault(now, _Voice()), name).append(each)
+                setattr(voice, name, kept)
+        for label in touched & set(self._voices):
+            if not self._voices[label].net_s:
+                del self._voices[label]
+        return touched
 
     def net_s(self) -> dict[str, float]:
         """Seconds of clean speech that a voiceprint would be made of now, by label."""
@@ -146,9 +153,7 @@ class Voices:
         first, last = (round(each * _RATE) - offset for each in (start, end))
         if first < 0 or last > len(self._sound):
             return None
-        scaled = np.rint(self._sound[first:last] * np.float32(2.0**15))
-        sound = np.minimum(scaled, 32767).astype(np.int16)
-        return _Piece(start, end, sound)
+        return _Piece(start, end, self._sound[first:last].copy())
 
     def _drop_provisional(self, until: float) -> None:
         """Forget what was provisional up to where something is confirmed."""
