@@ -15,7 +15,7 @@ from earmark.dialects import MAX_MESSAGE_BYTES
 from earmark.dialects._grpc import ENDINGS, Context, admit, refusing
 from earmark.dialects.native._live_conversation import Conversation, parsed
 from earmark.dialects.native._live_pb2 import DESCRIPTOR, FromClient, FromServer
-from earmark.dialects.native._live_requests import Finish
+from earmark.dialects.native._live_requests import Finish, Resume
 from earmark.dialects.native._live_requests import FromClient as Said
 from earmark.errors import InvalidInput
 from earmark.live import CloseReason
@@ -64,7 +64,8 @@ class _Call(Conversation):
         message = await anext(self._said, None)
         if message is not None:
             said = _read(message)
-            self._finished = self._finished or isinstance(said, Finish)
+            # Who resumes may have finished already.
+            self._finished = self._finished or isinstance(said, Finish | Resume)
             return said
         if not self._finished:  # this is also how a call that breaks off looks at first
             raise InvalidInput("The messages ended without 'finish'.")
