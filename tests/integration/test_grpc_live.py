@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import subprocess
+import sys
 import wave
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +31,7 @@ from earmark.dialects.native._live_pb2 import (
 from earmark.service import Scope
 from server import Server, running
 
+ROOT = Path(__file__).parents[2]
 RATE = 16_000
 SECONDS = 12
 LISTEN = "/earmark.v1.Live/Listen"
@@ -242,6 +246,24 @@ def test_who_may(server: Server, channel: grpc.Channel) -> None:
     ):
         error = Call(channel, key).refusal()
         assert error.code().name == code
+
+
+def test_the_program_of_the_docs(server: Server, sound: bytes, tmp_path: Path) -> None:
+    page = (ROOT / "docs/grpc.md").read_text(encoding="utf-8")
+    command = re.findall(r"`python (-m grpc_tools.protoc [^`]+)`", page.replace("\n", " "))
+    arguments = command[0].replace("proto/", f"{ROOT}/proto/").split()
+    subprocess.run([sys.executable, *arguments], cwd=tmp_path, check=True)
+    program = page.partition("```python\n")[2].partition("```")[0]
+    with wave.open(str(tmp_path / "meeting.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(sound)
+    for written, here in (("127.0.0.1:50051", server.grpc), ("em_…", server.key)):
+        assert written in program
+        program = program.replace(written, here)
+    printed = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    assert re.search(r"(?m)^ +\d+\.\d{3} +\d+\.\d{3} SPEAKER_0\d$", printed)
 
 
 def test_a_server_that_ends_tells_its_sessions(server: Server, channel: grpc.Channel) -> None:
