@@ -56,7 +56,7 @@ def connected(
     *,
     key: str | None = None,
     headers: dict[str, str] | None = None,
-    **query: Any,
+    **query: str | int,
 ) -> Iterator[Socket]:
     """A connection, closed in good order in the end."""
     url = server.url.replace("http", "ws", 1) + path

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from websockets.exceptions import InvalidStatus
 
 from call_media import Socket, connected
 from chime import ChimeServer
@@ -63,7 +64,7 @@ def mulaw(samples: NDArray[np.int16]) -> bytes:
     segment = np.floor(np.log2(size)).astype(np.int32) - 5
     code = segment << 4 | (size >> (segment + 1)) & 15
     sign = np.where(samples < 0, 0x80, 0)
-    return (~(code | sign) & 0xFF).astype(np.uint8).tobytes()
+    return bytes((~(code | sign) & 0xFF).astype(np.uint8))
 
 
 class Stream:
@@ -253,3 +254,72 @@ def test_both_parties_are_searched_and_only_the_enrolled_one_is_found(
         return ours if len(ours) == 2 else None
 
     assert until(told)[0] == "IdentificationSuccessful"
+
+
+def test_a_call_that_is_cut_is_gone_on_with_through_another_socket(
+    acme: ChimeServer, desk: Desk, june: dict[str, Any], people: People
+) -> None:
+    """Through our own protocol, with a task that is started in the midst of the call."""
+    path = f"/api/v1/calls/{desk.connector}/cut"
+    with acme.http() as http:
+        http.put(path)
+    query: dict[str, Any] = {"leg": "caller", "encoding": "mulaw", "sample_rate": RATE}
+    sound = mulaw(people.samples("june", 13.0, part=2))
+    with connected(acme.server, f"{path}/media", key=acme.token, **query) as socket:
+        socket.send(sound[: 6 * RATE])
+        at = socket.until("stored")["stored_bytes"]
+        socket.cut()
+    task = desk.search("cut", june["domain"], "Caller")
+    with connected(acme.server, f"{path}/media", key=acme.token, **query) as socket:
+        assert socket.receive()["sound_s"]["caller"] == at / RATE
+        for start in range(at, len(sound), 800):
+            socket.send(sound[start : start + 800])
+        (match,) = desk.searched(task)["SpeakerSearchDetails"]["Results"]
+        assert match["VoiceProfileId"] == june["id"]
+
+
+def test_only_the_account_with_the_token_is_let_in(desk: Desk) -> None:
+    wrong = signature(desk.acme.server.url.replace("http", "ws", 1) + PATH, "another token")
+    for headers in ({}, {"X-Twilio-Signature": wrong}):
+        with pytest.raises(InvalidStatus) as refused, desk.connect(headers):
+            pass
+        assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("parameters", "word"),
+    [
+        ({}, "ticket"),
+        ({"ticket": "used"}, "no ticket"),
+        ({"key": "em_wrong"}, "mistyped"),
+        ({"key": "KEY", "connector": "nowhere"}, "no voice connector"),
+        ({"key": "OTHER"}, "no voice connector"),
+        ({"key": "KEY", "connector": ""}, "connector"),
+        ({"key": "KEY", "inbound": "both"}, "inbound"),
+    ],
+)
+def test_a_stream_that_nobody_may_bring_is_closed(
+    acme: ChimeServer, desk: Desk, parameters: dict[str, str], word: str
+) -> None:
+    keys = {"KEY": acme.token, "OTHER": acme.server.new_key("globex")}
+    given = {name: keys.get(value, value) for name, value in parameters.items()}
+    with desk.connect() as socket:
+        Stream(socket).start(**{"connector": desk.connector, **given})
+        code, why = socket.closed()
+    assert code == 1008
+    assert word in why
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\0\0",
+        "no JSON",
+        '{"event": "media", "media": {"track": "inbound", "payload": "AAAA"}}',
+        '{"event": "start"}',
+    ],
+)
+def test_what_is_not_twilios_protocol_is_closed(desk: Desk, message: str | bytes) -> None:
+    with desk.connect() as socket:
+        socket.connection.send(message)
+        assert socket.closed()[0] == 1008

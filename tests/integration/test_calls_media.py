@@ -20,8 +20,8 @@ from earmark.storage import calls
 from server import running
 from waiting import until
 
-MULAW = {"encoding": "mulaw", "sample_rate": 8000}
-PCM = {"encoding": "pcm_s16le", "sample_rate": 16000}
+MULAW: dict[str, Any] = {"encoding": "mulaw", "sample_rate": 8000}
+PCM: dict[str, Any] = {"encoding": "pcm_s16le", "sample_rate": 16000}
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
 from anyio.to_thread import run_sync
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earmark.audio import PcmFormat
-from earmark.errors import Draining, EarmarkError, Kind
+from earmark.errors import Draining, EarmarkError, Kind, SessionOver
 from earmark.service import Call, Caller, CallMediaStream, Leg, Service
 
-__all__ = ["CallFeed", "close_code"]
+__all__ = ["CallFeed", "close_code", "next_message"]
 
+_QUIET_S = 2.0  # without sound, after which what has come is stored
 _LOOK_S = 0.02
 _REFUSED, _TOO_LARGE, _DEFECT, _RESTARTING, _LATER = 1008, 1009, 1011, 1012, 1013
 _CODES = {
@@ -57,10 +61,16 @@ class CallFeed:
             raise Draining("The server shuts down: connect again in a moment.")
         due = self._stream.add(data)
         if due:
-            await run_sync(self._stream.store)
+            await self.store()
         while self._stream.backlog_s > self._service.settings.live_backlog_s:
             await asyncio.sleep(_LOOK_S)
         return due
+
+    async def store(self) -> bool:
+        """Store what has come, as when nothing more comes for a while; whether there was any."""
+        before = self.stored_bytes
+        await run_sync(self._stream.store)
+        return self.stored_bytes > before
 
     async def close(self) -> Call:
         """Store the rest; the call as it then stands. Raises as `push`."""
@@ -87,6 +97,28 @@ class CallFeed:
         except EarmarkError:
             if error is None:  # what came first is what is told
                 raise
+
+
+async def next_message(
+    websocket: WebSocket, idle_s: float, when_quiet: Callable[[], Awaitable[object]]
+) -> Message:
+    """The next message; meanwhile, ``when_quiet`` is called now and then.
+
+    Raises `WebSocketDisconnect` at the end, and `SessionOver` when nothing comes for ``idle_s``.
+    """
+    waited_s = 0.0
+    while waited_s < idle_s:
+        try:
+            async with asyncio.timeout(_QUIET_S):
+                message = await websocket.receive()
+        except TimeoutError:
+            waited_s += _QUIET_S
+            await when_quiet()
+            continue
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1006))
+        return message
+    raise SessionOver(f"Nothing came for {idle_s:g} s (EARMARK_CALL_IDLE_S): connect again.")
 
 
 def close_code(error: EarmarkError) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +20,7 @@ from earmark.service._call_sound import joined
 from earmark.service._calls import Call
 from earmark.service._heard import Heard
 from earmark.service._model import Caller, Leg, Scope
+from earmark.service._search_findings import IDENTIFICATION_S
 
 if TYPE_CHECKING:
     from earmark.live import Event, LiveView
@@ -30,6 +32,7 @@ __all__ = ["LegListener"]
 
 _CATCH_UP_S = 120.0  # of stored sound are heard first; a longer call is read where it is stored
 _STATS_S = 0.5
+_PLENTY = 1.1  # times what is needed of net speech, in turns: there is enough in all likelihood
 _NEVER = float("inf")
 _AGAIN_S = 2.0  # after which a task that still waits is told again
 
@@ -50,6 +53,7 @@ class LegListener:
         self._looking = False
         self._told_at = 0.0
         self.over = False
+        self.asks_to_store = False  # what has come: it is time to read all that is stored
 
     @classmethod
     def open(
@@ -101,7 +105,13 @@ class LegListener:
                 self.over = True
 
     def want(self, needed_s: float) -> None:
-        """Tell the tasks once this much net speech was heard; again, if they have not gone on."""
+        """Tell the tasks once this much net speech was heard; again, if they have not gone on.
+
+        All that was pushed is stored by now.
+        """
+        if self.asks_to_store:
+            self.asks_to_store = False
+            self._tellers.submit(self._wake, needed_s)
         with self._lock:
             told = self._look_at_s == _NEVER and time.monotonic() > self._told_at + _AGAIN_S
             if told or needed_s != self._needed_s:
@@ -134,36 +144,44 @@ class LegListener:
             self._stream.flush()
 
     def _look(self) -> None:
-        """Tell the tasks what was heard, if that is enough."""
+        """Tell the tasks what was heard, or to read it, if that is enough."""
         try:
             if self.over:
                 return
-            heard = _heard(self._stream.snapshot(), self._stream.voices())
+            heard, talk_s = _heard(self._stream.snapshot(), self._stream.voices())
             with self._lock:
-                missing_s = self._needed_s - heard.net_speech_s
+                needed_s = self._needed_s
+                missing_s = min(needed_s - heard.net_speech_s, _PLENTY * needed_s - talk_s)
                 self._look_at_s = self._speech_s + missing_s if missing_s > 0 else _NEVER
                 self._told_at = time.monotonic()
-            if missing_s <= 0:
+            if missing_s > 0:
+                return
+            if heard.net_speech_s >= needed_s == IDENTIFICATION_S:
                 self._service.speaker_search.tell(self._call, self._leg, heard)
+            else:
+                self.asks_to_store = True
         except EarmarkError as error:  # storage is away: the tasks are told again
             _log.warning("What was heard of a call cannot be told now: %s", error)
         finally:
             self._looking = False
 
+    def _wake(self, speech_s: float) -> None:
+        try:
+            self._service.speaker_search.wake(self._call, self._leg, speech_s)
+        except EarmarkError as error:
+            _log.warning("A task that listens to a call cannot be woken now: %s", error)
 
-def _heard(view: LiveView, voices: Mapping[str, Voiceprint]) -> Heard:
-    """What is known of a leg now."""
+
+def _heard(view: LiveView, voices: Mapping[str, Voiceprint]) -> tuple[Heard, float]:
+    """What is known of a leg now, and how many seconds the person speaks who speaks most."""
     turns = tuple(
         Turn(start=each.start, end=each.end, speaker=each.speaker)
         for each in view.turns
         if each.end - each.start >= 0.001
     )
-    speakers = {turn.speaker for turn in turns}
-    return Heard.of(
-        Diarization(
-            turns=turns,
-            exclusive=(),
-            duration=view.at,
-            voiceprints={label: each for label, each in voices.items() if label in speakers},
-        )
-    )
+    talk_s: defaultdict[str, float] = defaultdict(float)
+    for turn in turns:
+        talk_s[turn.speaker] += turn.duration
+    known = {label: each for label, each in voices.items() if label in talk_s}
+    diarization = Diarization(turns=turns, exclusive=(), duration=view.at, voiceprints=known)
+    return Heard.of(diarization), max(talk_s.values(), default=0.0)

@@ -139,7 +139,9 @@ class CallMediaStream:
         self._unheard += data
         if len(self._unheard) >= self._bytes(_LISTEN_S):
             self._listen()
-        return len(self._kept) >= self._due_bytes
+        return len(self._kept) >= self._due_bytes or any(
+            each.asks_to_store for each in self._listeners.values()
+        )
 
     def store(self) -> Call:
         """Store what has come; the call as it then stands.
@@ -149,6 +151,8 @@ class CallMediaStream:
         """
         whole = len(self._kept) - len(self._kept) % self._sound.frame_bytes
         if not whole:
+            if any(each.asks_to_store for each in self._listeners.values()):
+                self._attend()
             return self.call
         try:
             with self._storing:

@@ -96,6 +96,15 @@ class SpeakerSearch:
                 job_rows.update(connection, job.id, {"not_before": 0.0, "fetched": not told})
         self._service.jobs.submitted.set()
 
+    def wake(self, call: Call, leg: Leg, speech_s: float) -> None:
+        """Have the tasks of a leg that need no more than this much speech read what is stored."""
+        with self._store.database.write() as connection:
+            for job in map(job_of, call_rows.jobs_waiting(connection, call.id)):
+                findings = SearchFindings.of(job)
+                if asked_of(job).leg == leg and findings.needed_s <= speech_s:
+                    job_rows.update(connection, job.id, {"not_before": 0.0, "fetched": True})
+        self._service.jobs.submitted.set()
+
     def concluded(self, job: Job) -> Concluded | None:
         """What the job came to already, when a process died before the job's end was noted."""
         findings = SearchFindings.of(job)

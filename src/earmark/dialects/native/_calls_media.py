@@ -13,10 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earmark.audio import Encoding, PcmFormat
-from earmark.dialects._call_feed import CallFeed, close_code
+from earmark.dialects._call_feed import CallFeed, close_code, next_message
 from earmark.dialects._http import key_of, limit_rate
 from earmark.dialects.native._problems import refusal, wrongs
-from earmark.errors import EarmarkError, InvalidInput, InvalidOption, SessionOver
+from earmark.errors import EarmarkError, InvalidInput, InvalidOption
 from earmark.service import Call, Caller, Leg, Scope, Service
 
 __all__ = ["router"]
@@ -158,14 +158,13 @@ async def _take(websocket: WebSocket, feed: CallFeed) -> tuple[int, str]:
     """Take sound until no more comes; the code and the word to close with."""
     service = _service(websocket)
     idle_s = service.settings.call_idle_s
+
+    async def store() -> None:
+        if await feed.store():
+            await _say(websocket, _message("stored", feed.call, feed))
+
     while True:
-        try:
-            async with asyncio.timeout(idle_s):
-                message = await websocket.receive()
-        except TimeoutError as error:
-            raise SessionOver(f"No sound came for {idle_s:g} s (EARMARK_CALL_IDLE_S).") from error
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1006))
+        message = await next_message(websocket, idle_s, store)
         data: bytes | None = message.get("bytes")
         if data is not None:
             if await feed.push(data):

@@ -8,15 +8,16 @@ from contextlib import AsyncExitStack, suppress
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
+from starlette.types import Message as Frame
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earmark.audio import Encoding, PcmFormat
-from earmark.dialects._call_feed import CallFeed, close_code
+from earmark.dialects._call_feed import CallFeed, close_code, next_message
 from earmark.dialects._http import limit_rate
 from earmark.dialects.twilio._access import check_signature, who
 from earmark.dialects.twilio._messages import Media, Message, Start, Track, parse
 from earmark.dialects.twilio._names import NAME
-from earmark.errors import EarmarkError, InvalidInput, SessionOver
+from earmark.errors import EarmarkError, InvalidInput
 from earmark.service import Call, Caller, Service
 
 __all__ = ["media_stream"]
@@ -56,6 +57,7 @@ async def media_stream(websocket: WebSocket) -> None:
 class _Stream:
     def __init__(self, service: Service, websocket: WebSocket) -> None:
         self._service, self._websocket = service, websocket
+        self._feeds: dict[Track, CallFeed] = {}
 
     async def serve(self) -> None:
         """Until the stream stops. Raises `WebSocketDisconnect` and `EarmarkError`."""
@@ -63,13 +65,12 @@ class _Stream:
         parameters = start.custom_parameters
         async with AsyncExitStack() as stack:
             caller, call = await run_in_threadpool(self._open, start)
-            feeds: dict[Track, CallFeed] = {}
             while (message := await self._next()).event != "stop":
                 if message.event == "media" and (media := message.media) is not None:
-                    if media.track not in feeds:
+                    if media.track not in self._feeds:
                         feed = await run_in_threadpool(self._feed, caller, call, start, media)
-                        feeds[media.track] = await stack.enter_async_context(feed)
-                    await feeds[media.track].push(media.payload)
+                        self._feeds[media.track] = await stack.enter_async_context(feed)
+                    await self._feeds[media.track].push(media.payload)
         if parameters.after == "end":
             end = self._service.calls.end
             await run_in_threadpool(end, caller, call.connector, call.transaction_id)
@@ -78,7 +79,7 @@ class _Stream:
         """What the stream is; ``connected`` comes before."""
         try:
             async with asyncio.timeout(_START_S):
-                while (message := await self._receive()).event == "connected":
+                while (message := await self._next()).event == "connected":
                     pass
         except TimeoutError as error:
             raise InvalidInput(f"No start message came within {_START_S:g} s.") from error
@@ -106,18 +107,17 @@ class _Stream:
         return CallFeed(self._service, caller, call, leg=leg, sound=_SOUND)
 
     async def _next(self) -> Message:
+        """The next message; sound that has come is stored while it is awaited."""
         idle_s = self._service.settings.call_idle_s
-        try:
-            async with asyncio.timeout(idle_s):
-                return await self._receive()
-        except TimeoutError as error:
-            raise SessionOver(f"No message came for {idle_s:g} s (EARMARK_CALL_IDLE_S).") from error
+        return _parsed(await next_message(self._websocket, idle_s, self._store))
 
-    async def _receive(self) -> Message:
-        message = await self._websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1006))
-        text: str | None = message.get("text")
-        if text is None or len(text) > _LONGEST_TEXT:
-            raise InvalidInput(f"Twilio sends text of at most {_LONGEST_TEXT} characters.")
-        return parse(text)
+    async def _store(self) -> None:
+        for feed in self._feeds.values():
+            await feed.store()
+
+
+def _parsed(message: Frame) -> Message:
+    text: str | None = message.get("text")
+    if text is None or len(text) > _LONGEST_TEXT:
+        raise InvalidInput(f"Twilio sends text of at most {_LONGEST_TEXT} characters.")
+    return parse(text)
