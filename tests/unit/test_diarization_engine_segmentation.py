@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
+from earmark.diarization._filters import FilterLine
 from earmark.diarization._grid import WINDOW_FRAMES, WINDOW_SAMPLES
 from earmark.diarization._segmentation import CLASS_SPEAKERS, Segmenter
 from earmark.models import ModelStore, load_session
@@ -125,3 +126,20 @@ def test_gain_does_not_matter_to_speech(integer: Segmenter, sound: Float) -> Non
     window = sound[112_000 : 112_000 + WINDOW_SAMPLES]
     loud, quiet = integer.segment(window, [0]), integer.segment(window * np.float32(0.05), [0])
     assert (loud.argmax(axis=2) == quiet.argmax(axis=2)).mean() > 0.97
+
+
+@pytest.mark.parametrize("piece", [8100, 7777])
+def test_sound_that_streams_by_is_segmented_bit_by_bit_as_windows_are(
+    models_dir: Path, sample_wav: Path, piece: int
+) -> None:
+    loaded, sound = models(models_dir), samples(sample_wav)[: 16 * 16_000]
+    line = FilterLine(loaded.segmenter, kept=12 * 16_000)
+    for start in range(0, len(sound), piece):
+        line.push(sound[start : start + piece])
+    for length, start in ((79_920, 6 * 16_000 // 270 * 270), (160_000, 90 * 1000 // 270 * 270)):
+        ask = line.ask(sound[start : start + length], start)
+        assert ask.network == "segmentation-body"
+        found = loaded.answers[ask.network](ask.values)
+        assert np.array_equal(found, loaded.segmenter.answer(sound[start : start + length]))
+    forgotten = line.ask(sound[:79_920], 0)
+    assert forgotten.network == "segmentation"

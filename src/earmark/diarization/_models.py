@@ -31,9 +31,16 @@ class Models:
 
     @property
     def answers(self) -> dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]]:
-        """What answers an `Ask`, by its network's name: "segmentation" and the trunks."""
+        """What answers an `Ask`, by its network's name: the segmentation's two, and the trunks.
+
+        "segmentation" takes a window's samples, "segmentation-body" its magnitudes.
+        """
         trunks = {network.name: network.frame_map for network in self.networks}
-        return {"segmentation": self.segmenter.answer, **trunks}
+        return {
+            "segmentation": self.segmenter.answer,
+            "segmentation-body": self.segmenter.answer_body,
+            **trunks,
+        }
 
     def of_speech(self) -> Self:
         """Those that tell where somebody speaks, but not who."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,24 +72,50 @@ class Segmenter:
         ``samples`` [n] reaches to the end of the last window; ``starts`` are multiples of 30.
         Windows of 10 s, which the network was trained on, have 589 frames; of 5 s, 293.
         """
-        high, low = (part[0] for part in self.filters.run(None, {"samples": samples[None, None]}))
-        steps = (window_samples - _REACH) // _HOP
-        frames = frames_in(window_samples)
-        magnitudes = np.empty((1, len(high), steps), np.float32)
-        probabilities = np.empty((len(starts), frames, len(CLASS_SPEAKERS)), np.float32)
+        high, low = self.filter(samples)
+        steps = self.steps(window_samples)
+        magnitudes = np.empty((len(high), steps), np.float32)
+        probabilities = np.empty(
+            (len(starts), frames_in(window_samples), len(CLASS_SPEAKERS)), np.float32
+        )
         for start, target in zip(starts, probabilities, strict=True):
-            window = samples[start : start + window_samples]
-            mean = np.float32(window.mean(dtype=np.float64))
-            deviation = np.float32(np.sqrt(window.var(dtype=np.float64) + _VARIANCE_FLOOR))
-            # (filters(x) - offset - mean * gain) / deviation + offset is the normalised output
-            shift = self.offset * (deviation - 1) - mean * self.gain
             part = slice(start // _HOP, start // _HOP + steps)
-            np.maximum(high[:, part] + shift, low[:, part] - shift, out=magnitudes[0])
-            magnitudes /= deviation
+            normalise = self.normaliser(samples[start : start + window_samples])
+            normalise(high[:, part], low[:, part], magnitudes)
             # One window at a time: the integer network scales its activations per run.
-            (logits,) = self.body.run(None, {"magnitudes": magnitudes})
-            np.exp(logits[0], out=target)
+            target[...] = self.answer_body(magnitudes)
         return probabilities
+
+    def filter(self, samples: Float) -> tuple[Float, Float]:
+        """The filters' output, ``high`` and ``low`` [80, steps], for ``samples`` [n]."""
+        if len(samples) < _REACH + _HOP:
+            nothing = np.zeros((len(self.offset), 0), np.float32)
+            return nothing, nothing
+        high, low = self.filters.run(None, {"samples": samples[None, None]})
+        return high[0], low[0]
+
+    @staticmethod
+    def steps(samples: int) -> int:
+        """Steps of the filters' output in a window."""
+        return (samples - _REACH) // _HOP
+
+    def normaliser(self, window: Float) -> Callable[[Float, Float, Float], None]:
+        """Writes the magnitudes of the normalised ``window``, or of a part of it, to the last."""
+        mean = np.float32(window.mean(dtype=np.float64))
+        deviation = np.float32(np.sqrt(window.var(dtype=np.float64) + _VARIANCE_FLOOR))
+        # (filters(x) - offset - mean * gain) / deviation + offset is the normalised output
+        shift = self.offset * (deviation - 1) - mean * self.gain
+
+        def normalise(high: Float, low: Float, magnitudes: Float) -> None:
+            np.maximum(high + shift, low - shift, out=magnitudes)
+            magnitudes /= deviation
+
+        return normalise
+
+    def answer_body(self, magnitudes: Float) -> Float:
+        """Class probabilities [frames, 7] from a window's magnitudes [80, steps]."""
+        (logits,) = self.body.run(None, {"magnitudes": magnitudes[None]})
+        return np.exp(logits[0])
 
     def answer(self, window: Float) -> Float:
         """Class probabilities [frames, 7] of one window [n]."""
