@@ -115,7 +115,8 @@ class Segmenter:
     def answer_body(self, magnitudes: Float) -> Float:
         """Class probabilities [frames, 7] from a window's magnitudes [80, steps]."""
         (logits,) = self.body.run(None, {"magnitudes": magnitudes[None]})
-        return np.exp(logits[0])
+        probabilities: Float = np.exp(logits[0])
+        return probabilities
 
     def answer(self, window: Float) -> Float:
         """Class probabilities [frames, 7] of one window [n]."""

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization._evidence import SPAN_WINDOWS, Evidence
+from earmark.diarization._filters import FilterLine
 from earmark.diarization._gathering import Gathering
 from earmark.diarization._grid import FRAME_S, FRAME_SAMPLES, WINDOW_SAMPLES
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import Parameters
 from earmark.diarization._pooling import Pooler
-from earmark.models import Ask, Asking
+from earmark.models import Asking
 
 __all__ = ["Hearing"]
 
@@ -25,7 +26,7 @@ _EDGE_S = 0.6  # reach of the embeddings around a moment
 class Hearing:
     """Windows of 10 s are segmented as they fill up, and their speech embedded as it is decided.
 
-    All times are seconds of the sound from its beginning.
+    All times are seconds of the sound from its beginning. ``filters`` hear all of it.
     """
 
     def __init__(self, models: Models, parameters: Parameters) -> None:
@@ -34,6 +35,7 @@ class Hearing:
         self._gathering = Gathering(models, parameters, pooler=pooler)
         self._step = parameters.window_step * FRAME_SAMPLES
         self._upcoming = 0  # first sample of the next window
+        self.filters = FilterLine(models.segmenter, kept=WINDOW_SAMPLES + self._step)
 
     @property
     def end(self) -> int:
@@ -65,6 +67,7 @@ class Hearing:
     def add(self, samples: Float) -> Asking[None]:
         """Take the next samples, a whole number of frames."""
         self._gathering.add_samples([samples])
+        self.filters.push(samples)
         while self.end >= self._upcoming + WINDOW_SAMPLES:
             yield from self._segment(self._upcoming)
             self._upcoming += self._step
@@ -81,6 +84,7 @@ class Hearing:
     def finish(self, rest: Float) -> Asking[None]:
         """Take the last samples, any number, and settle everything."""
         self._gathering.add_samples([rest])
+        self.filters.push(rest)
         while self.end >= self._upcoming + WINDOW_SAMPLES:
             yield from self._segment(self._upcoming)
             self._upcoming += self._step
@@ -119,5 +123,5 @@ class Hearing:
 
     def _segment(self, start: int) -> Asking[None]:
         window = self._gathering.samples.cut(start, start + WINDOW_SAMPLES)
-        probabilities = yield Ask(network="segmentation", values=window)
+        probabilities = yield self.filters.ask(window, start)
         self._gathering.add_windows([start], [probabilities])
