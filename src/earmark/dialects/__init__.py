@@ -2,9 +2,9 @@
 
 A dialect exports ``NAME``, which its rows carry, and ``mounts(service)``: path prefix -> an
 application of its own, with its own error bodies. One with webhooks also exports
-``webhook_format(settings)``, one that is spoken by gRPC ``grpc_services(server, service)``. In every folder, ``_access`` finds out who asks and counts it,
-``_errors`` or ``_problems`` writes refusals, ``_requests`` says what may be asked, and ``_render``
-or ``_documents`` what is answered.
+``webhook_format(settings)``, one that is spoken by gRPC ``grpc_services(server, service)``. In
+every folder, ``_access`` finds out who asks and counts it, ``_errors`` or ``_problems`` writes
+refusals, ``_requests`` says what may be asked, and ``_render`` or ``_documents`` what is answered.
 """
 
 from __future__ import annotations
