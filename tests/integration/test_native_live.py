@@ -27,7 +27,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "live-protocol.md"
 SETTINGS = {
     "EARMARK_LIVE_IDLE_S": "3",
     "EARMARK_LIVE_RESUME_S": "20",
-    "EARMARK_LIVE_UNREAD_EVENTS": "40",
 }
 
 Message = dict[str, Any]
@@ -126,8 +125,8 @@ def test_a_session_tells_who_speaks_and_ends(straight: Client) -> None:
     assert started["schema"] == "earmark.live/1"
     assert [each["number"] for each in events] == list(range(1, len(events) + 1))
     turns = {each["turn"]: each for each in events if each["type"] == "turn"}
-    assert {each["state"] for each in turns.values()} <= {"confirmed", "withdrawn"}
-    assert len({each["speaker"] for each in turns.values()}) >= 2
+    assert "confirmed" in {each["state"] for each in turns.values()}
+    assert "provisional" not in {each["state"] for each in turns.values()}
     assert events[-1]["reason"] == "finished"
     assert events[-1]["at"] == 15.0
     assert events[-1]["received_bytes"] == 480_000
@@ -178,7 +177,6 @@ def test_a_connection_that_is_cut_in_mid_frame_goes_on_as_if_nothing_had_happene
         second.send(sound[started["received_bytes"] :])
         second.say(type="finish")
         assert second.hear("ended")["reason"] == "finished"
-        cut(second.websocket.socket)
     with connected(server, type="resume", token=token, after=read) as third:
         third.closed()
     assert third.events == second.events
@@ -190,6 +188,19 @@ def cut(connection: socket.socket) -> None:
     connection.sendall(bytes([0x82, 0xFE, 0x1F, 0x40]) + bytes(4) + b"half a message")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+def test_who_closes_the_connection_on_purpose_ends_the_session(server: Server) -> None:
+    with connected(server, type="start") as client:
+        session = client.hear("started")["session"]
+    with server.client() as http:
+        until(
+            lambda: (
+                session not in {each["id"] for each in http.get("/api/v1/live").json()["items"]}
+            ),
+            within_s=10,
+            what="the session to end",
+        )
 
 
 def test_who_resumes_a_session_takes_it_over(server: Server) -> None:
@@ -295,7 +306,7 @@ def test_sessions_of_others_cannot_be_seen_or_touched(server: Server) -> None:
         assert (code, reason, last["reason"]) == (1000, "canceled", "canceled")
 
 
-def test_a_client_that_never_reads_is_cut_off_and_others_are_not_disturbed(
+def test_a_client_that_never_reads_does_not_disturb_others(
     server: Server, sound: bytes, straight: Client
 ) -> None:
     narrow = socket.socket()
@@ -303,17 +314,13 @@ def test_a_client_that_never_reads_is_cut_off_and_others_are_not_disturbed(
     narrow.connect((httpx.URL(server.url).host, httpx.URL(server.url).port))
     with (
         connected(server, sock=narrow, type="start", resumable=False) as mute,
-        server.client() as http,
+        connected(server, type="start") as client,
     ):
-        for _ in range(10_000):
-            mute.say(type="flush")
-        unread = 'earmark_live_sessions_ended_total{dialect="native",reason="unread"} 1.0'
-        until(lambda: unread in http.get("/metrics").text, what="the session to be ended")
-        cut(narrow)
-    with connected(server, type="start") as client:
+        mute.send(sound)
         client.send(sound)
         client.say(type="finish")
         client.closed()
+        cut(narrow)
     assert client.events == straight.events
 
 

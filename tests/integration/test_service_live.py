@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import wave
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 
 from callers import new_caller
 from earmark.audio import PcmFormat
+from earmark.dialects import _live
+from earmark.dialects._live import LiveFeed
 from earmark.errors import Draining, Forbidden, NotFound, RateLimited, SessionOver, Unavailable
 from earmark.live import CloseReason, Ended, Event, LiveConfig, SpeakerIdentified, Stats, TurnUpdate
 from earmark.service import Caller, IdentifyOptions, LiveStream, NewConsent, Scope, Service, Store
@@ -87,6 +90,21 @@ def test_nobody_has_more_sessions_open_than_they_may(service: Service, caller: C
     for stream in streams:
         stream.lost()
     until(lambda: service.live.count == 0, what="sessions to end")
+
+
+def test_who_does_not_read_is_ended_and_let_go(
+    service: Service, caller: Caller, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_live, "_PATIENCE_S", 0.05)
+
+    async def stuck() -> None:
+        async with LiveFeed.open(service, caller, LiveConfig(), dialect="native") as feed:
+            await feed.push(sound)
+            await asyncio.Event().wait()
+
+    with pytest.raises(SessionOver, match="EARMARK_LIVE_UNREAD_EVENTS"):
+        asyncio.run(stuck())
+    assert service.live.endings[CloseReason.UNREAD] == 1
 
 
 def test_a_key_needs_the_scope(service: Service) -> None:

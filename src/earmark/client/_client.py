@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, Unpack
 
 import httpx
 
 from earmark.client._galleries import AsyncGallery, Gallery
 from earmark.client._job import AsyncJob, Job
+from earmark.client._live import LiveLine, LiveOptions, Sound, follow, follow_waiting
 from earmark.client._plans import (
     Document,
     IdentifyOptions,
@@ -43,14 +44,19 @@ class _Client(ABC):
         verify: ssl.SSLContext | bool = True,
     ) -> None:
         self._plans = Plans(patience_s=patience_s, part_size=part_size)
+        address = base_url.rstrip("/") + "/api/v1"
+        headers = {"User-Agent": "earmark-client"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        self._line = LiveLine(
+            url=address.replace("http", "ws", 1) + "/live",
+            headers=headers,
+            verify=verify,
+            timeout_s=timeout_s,
+            patience_s=patience_s,
+        )
         self._open(
-            {
-                "base_url": base_url.rstrip("/") + "/api/v1",
-                "headers": {"User-Agent": "earmark-client"}
-                | ({} if key is None else {"Authorization": f"Bearer {key}"}),
-                "timeout": timeout_s,
-                "verify": verify,
-            }
+            {"base_url": address, "headers": headers, "timeout": timeout_s, "verify": verify}
         )
 
     @abstractmethod
@@ -136,6 +142,16 @@ class Client(_Client):
         """Ask for the voiceprints of all who speak; nobody is enrolled."""
         plan = self._plans.submit("/voiceprints", source, options, on_upload, idempotency_key)
         return self._hold(self._runner.run(plan))
+
+    def live(self, sound: Iterable[bytes], **options: Unpack[LiveOptions]) -> Iterator[Document]:
+        """Ask who is speaking now: the events of a live session, as they come.
+
+        ``sound`` gives raw samples as they are recorded, in pieces of any length; it is read on
+        another thread. A connection that breaks is made again and the session goes on, without
+        loss or repetition, as long as that takes no longer than the server waits. Who stops
+        iterating ends the session.
+        """
+        return follow_waiting(self._line, sound, options)
 
     def create_gallery(self, name: str, *, description: str = "") -> Gallery:
         """Make a gallery; a name that another one has is refused."""
@@ -254,6 +270,10 @@ class AsyncClient(_Client):
         """Ask for the voiceprints of all who speak; nobody is enrolled."""
         plan = self._plans.submit("/voiceprints", source, options, on_upload, idempotency_key)
         return self._hold(await self._runner.run(plan))
+
+    def live(self, sound: Sound, **options: Unpack[LiveOptions]) -> AsyncIterator[Document]:
+        """Ask who is speaking now: see `Client.live`. ``sound`` may be an async iterable."""
+        return follow(self._line, sound, options)
 
     async def create_gallery(self, name: str, *, description: str = "") -> AsyncGallery:
         """Make a gallery; a name that another one has is refused."""

@@ -12,7 +12,7 @@ from typing import Self
 from anyio.to_thread import run_sync
 
 from earmark.errors import SessionOver
-from earmark.live import CloseReason, Ended, Event, LiveConfig
+from earmark.live import CloseReason, Ended, Event, Flushed, LiveConfig
 from earmark.service import Caller, IdentifyOptions, LiveStream, Service
 
 __all__ = ["LiveFeed"]
@@ -46,6 +46,7 @@ class LiveFeed:
         self._more = asyncio.Event()
         self._end: Ended | None = None
         self._unread = False
+        self._flushing = False
         self._inside = False
 
     @classmethod
@@ -126,7 +127,10 @@ class LiveFeed:
             self.stream.push(data)
 
     async def flush(self) -> None:
-        """Have all that was pushed analysed; the event `Flushed` follows."""
+        """Have all that was pushed analysed; the event `Flushed` follows, before another begins."""
+        while self._flushing and self._end is None and not self.replaced:
+            await asyncio.sleep(_LOOK_S)
+        self._flushing = True
         with suppress(SessionOver):
             self.stream.flush()
 
@@ -168,6 +172,8 @@ class LiveFeed:
             return
         self._events.append(event)
         self._more.set()
+        if isinstance(event, Flushed):
+            self._flushing = False
         if isinstance(event, Ended):
             self._end = event
             self._give_up_at(self._loop.time() + _PATIENCE_S)

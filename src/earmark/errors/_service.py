@@ -155,7 +155,8 @@ class ApiError(EarmarkError):
     """A server refused what the client asked; the message is the server's own.
 
     ``code`` is the server's too, one of this list or ``http.<status>``; ``status`` is the HTTP
-    status, ``request_id`` what the server's log calls the request.
+    status, or the code that a WebSocket was closed with, ``request_id`` what the server's log calls
+    the request.
     """
 
     code = "api.refused"

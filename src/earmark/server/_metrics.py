@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from earmark.errors import EarmarkError
+from earmark.live import CloseReason
 from earmark.service import JobKind, JobState, Observer, Service
 from earmark.storage import jobs
 
@@ -158,8 +159,8 @@ class _Live(Collector):
         gauge, counter = _open_gauge(), _ended_counter()
         gauge.add_metric([], self._sessions.count)
         yield gauge
-        for (dialect, reason), count in self._sessions.endings.copy().items():
-            counter.add_metric([dialect, reason.value], count)
+        for reason in CloseReason:
+            counter.add_metric([reason.value], self._sessions.endings[reason])
         yield counter
 
 
@@ -169,7 +170,7 @@ def _open_gauge() -> GaugeMetricFamily:
 
 def _ended_counter() -> CounterMetricFamily:
     return CounterMetricFamily(
-        "earmark_live_sessions_ended", "Live sessions that are over.", labels=["dialect", "reason"]
+        "earmark_live_sessions_ended", "Live sessions that are over.", labels=["reason"]
     )
 
 

@@ -47,8 +47,8 @@ class LiveSessions:
         self._engine: LiveEngine | None = None
         self._loading = threading.Lock()
         self._draining = False
-        self.endings: Counter[tuple[str, CloseReason]] = Counter()
-        """How many have ended, by dialect and reason."""
+        self.endings: Counter[CloseReason] = Counter()
+        """How many have ended, by reason."""
 
     @property
     def count(self) -> int:
@@ -213,7 +213,7 @@ class LiveSessions:
         with self._changed:
             if hosted.end is not None and not hosted.counted:
                 hosted.counted = True
-                self.endings[hosted.dialect, hosted.end] += 1
+                self.endings[hosted.end] += 1
             if hosted.forgettable(time.monotonic()):
                 self._hosted.pop(hosted.id, None)
             self._changed.notify_all()

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pydantic import BaseModel
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from earmark.dialects.native._live_conversation import Conversation, Unsupported, parsed
+from earmark.dialects.native._live_conversation import Conversation, Left, Unsupported, parsed
 from earmark.dialects.native._live_messages import ErrorMessage
 from earmark.dialects.native._live_requests import FromClient
 from earmark.errors import Draining, EarmarkError, Kind
@@ -20,6 +20,7 @@ __all__ = ["Connection"]
 
 _CLOSE_S = 2.0
 
+_LEFT = 1000
 _UNSUPPORTED = 1003
 _RESTARTING = 1012
 
@@ -65,28 +66,34 @@ class Connection(Conversation):
         try:
             ended = await self.hold()
             code, word = ENDINGS[ended.reason], ended.reason.value
-        except WebSocketDisconnect:
+        except (Left, WebSocketDisconnect):
             return
         except EarmarkError as error:
             code, word = _code(error), error.code
             refused = ErrorMessage(code=word, message=str(error))
+        with suppress(TimeoutError, WebSocketDisconnect):  # who does not read is not told
+            async with asyncio.timeout(_CLOSE_S):
+                await self._close(code, word, refused)
+
+    async def _close(self, code: int, word: str, refused: ErrorMessage | None) -> None:
+        if refused is not None:
+            await self._say(refused)
         if self._websocket.application_state is WebSocketState.CONNECTED:
-            with suppress(TimeoutError, WebSocketDisconnect):  # who does not read is not told
-                async with asyncio.timeout(_CLOSE_S):
-                    if refused is not None:
-                        await self._say(refused)
-                    await self._websocket.close(code, word)
+            await self._websocket.close(code, word)
 
     async def _receive(self) -> bytes | FromClient:
-        """The next message. Raises `WebSocketDisconnect` at the end, and `InvalidInput`."""
+        """The next message. Raises `InvalidInput`, `Left` and `WebSocketDisconnect`."""
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1006))
+            code = message.get("code", 1006)
+            raise Left if code == _LEFT else WebSocketDisconnect(code)
         data: bytes | None = message.get("bytes")
         return data if data is not None else parsed(message["text"])
 
     async def _say(self, message: BaseModel) -> None:
-        await self._websocket.send_text(message.model_dump_json(by_alias=True))
+        if self._websocket.application_state is WebSocketState.CONNECTED:
+            with suppress(WebSocketDisconnect):  # who receives hears of it, and why
+                await self._websocket.send_text(message.model_dump_json(by_alias=True))
 
 
 def _code(error: EarmarkError) -> int:

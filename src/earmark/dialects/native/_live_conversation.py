@@ -25,12 +25,16 @@ from earmark.dialects.native._live_requests import (
 from earmark.dialects.native._names import NAME
 from earmark.dialects.native._problems import wrongs
 from earmark.errors import InvalidInput, InvalidOption, SessionOver
-from earmark.live import Ended
+from earmark.live import CloseReason, Ended
 from earmark.service import Caller, Service
 
-__all__ = ["Conversation", "Unsupported", "parsed"]
+__all__ = ["Conversation", "Left", "Unsupported", "parsed"]
 
 _FIRST_S = 20.0  # in which a client says what it wants
+
+
+class Left(Exception):
+    """The client has closed the connection as who does not mean to come back."""
 
 
 class Unsupported(InvalidInput):
@@ -46,7 +50,10 @@ class Conversation(ABC):
 
     @abstractmethod
     async def _receive(self) -> bytes | FromClient:
-        """The next message, or sound. Raises `InvalidInput`, and when the connection is lost."""
+        """The next message, or sound.
+
+        Raises `InvalidInput`, `Left`, and something of its own when the connection is lost.
+        """
 
     @abstractmethod
     async def _say(self, message: BaseModel) -> None:
@@ -61,7 +68,11 @@ class Conversation(ABC):
         first = await self._first()
         async with self._feed(first) as feed:
             await self._say(self._started(feed, resumed=isinstance(first, Resume)))
-            ended = await _first_of(self._write(feed), self._read(feed))
+            try:
+                ended = await _first_of(self._write(feed), self._read(feed))
+            except Left:
+                feed.abandon(CloseReason.ABANDONED, "The client closed the connection.")
+                raise
         if ended is None:
             raise SessionOver("The session goes on with another connection, not this one.")
         return ended
