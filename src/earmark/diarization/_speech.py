@@ -20,11 +20,14 @@ class ChannelSpeech:
     """Where somebody speaks on one channel, which counts from 0 and is None for a mix.
 
     ``segments`` are (start, end) in seconds of the recording, kept to the millisecond, in order
-    and apart from each other. Raises `InvalidInput` for others.
+    and apart from each other. Raises `InvalidInput` for others. ``sounds``, None unless asked for,
+    are (start, end, sound), in order and apart: "music" unless somebody talks over it, else
+    "speech" as in the segments, else "noise".
     """
 
     channel: int | None
     segments: tuple[tuple[float, float], ...]
+    sounds: tuple[tuple[float, float, str], ...] | None = None
 
     def __post_init__(self) -> None:
         reach, kept = 0.0, []

@@ -23,6 +23,7 @@ from earmark.service._engines import Engines
 from earmark.service._model import JobError, JobKind, JobOptions, Media
 from earmark.service._store import Store
 from earmark.service._turns import Turns
+from earmark.traits import Genders, TraitSeries
 from earmark.voiceprints import Voiceprint
 
 __all__ = ["Analyst"]
@@ -91,6 +92,30 @@ class Analyst:
         """Where somebody speaks in a recording; as `listen`."""
         wanted = replace(options, limit_s=limit_s)
         return SpeechActivity.from_json(self._ask(JobKind.VOICE_ACTIVITY, media, wanted, name))
+
+    def gender(
+        self,
+        media: Media,
+        *,
+        options: JobOptions = _PLAIN,
+        name: str | None = None,
+        limit_s: float | None = None,
+    ) -> Genders:
+        """The gender of who speaks in a recording, channel by channel; as `listen`."""
+        wanted = replace(options, limit_s=limit_s)
+        return Genders.from_json(self._ask(JobKind.GENDER, media, wanted, name))
+
+    def traits(
+        self,
+        media: Media,
+        *,
+        options: JobOptions,
+        name: str | None = None,
+        limit_s: float | None = None,
+    ) -> TraitSeries:
+        """The traits that ``options`` asks for, over the time line of a recording; as `listen`."""
+        wanted = replace(options, limit_s=limit_s)
+        return TraitSeries.from_json(self._ask(JobKind.TRAITS, media, wanted, name))
 
     def close(self) -> None:
         """End the engine; who waits for it gets `Unavailable`."""

@@ -28,11 +28,14 @@ from earmark.settings import Settings
 
 if TYPE_CHECKING:
     from earmark.diarization import Diarizer, Progress
+    from earmark.traits import TraitModels
 
 __all__ = ["ALIVE_S", "main"]
 
 ALIVE_S = 10.0
 """How often a process at work says that it lives."""
+
+_ABOUT_SOUND = ("voice-activity", "traits", "gender")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,6 +77,7 @@ class _Analyser:
         self._settings = settings
         self._threads = _SharedThreads(settings.threads)
         self._diarizers: dict[bool, Diarizer] = {}
+        self._trait_models: TraitModels | None = None  # until traits are asked for
         threading.Thread(target=self._obey, daemon=True).start()
 
     def diarizer(self, *, fast: bool) -> Diarizer:
@@ -84,6 +88,13 @@ class _Analyser:
                 settings=self._settings, fast=fast, executor=self._threads
             )
         return self._diarizers[fast]
+
+    def trait_models(self) -> TraitModels:
+        from earmark.traits import TraitModels
+
+        if self._trait_models is None:
+            self._trait_models = TraitModels.load(self._settings)
+        return self._trait_models
 
     def answer(self, asked: Message, worker: MessageSocket) -> None:
         """Analyse a recording and say how that went."""
@@ -106,18 +117,22 @@ class _Analyser:
 
     def _analyse(self, asked: Message, worker: MessageSocket) -> tuple[bytes, float]:
         from earmark.audio import open_isolated
+        from earmark.service._engine_sound import AboutSound
 
         options, name = asked.fields["options"], asked.fields["name"]
         told = -1
 
-        def report(progress: Progress) -> None:
+        def tell(fraction: float) -> None:
             nonlocal told
-            percent = int(100 * progress.fraction)
+            percent = int(100 * min(1.0, fraction))
             if percent > told:
                 told = percent
                 worker.send("progress", percent=percent)
 
-        diarizer = self.diarizer(fast=options["fast"])
+        def report(progress: Progress) -> None:
+            tell(progress.fraction)
+
+        job, diarizer = asked.fields["job"], self.diarizer(fast=options["fast"])
         uri = None if name is None else Path(name).stem or None
         if asked.descriptor is None:
             raise ValueError("A recording was asked about but not handed over.")
@@ -131,10 +146,10 @@ class _Analyser:
                 on_damage="warn" if options["tolerate_damage"] else "error",
                 settings=self._limited(options["limit_s"]),
             )
+            if job in _ABOUT_SOUND:
+                about = AboutSound(diarizer, self.trait_models, self._threads)
+                return about.answer(job, opened, options, uri=uri, on_share=tell)
             with opened() as audio:
-                if asked.fields["job"] == "voice-activity":
-                    speech = diarizer.detect_speech_stream(audio, uri=uri, on_progress=report)
-                    return speech.to_json(compact=True).encode(), speech.duration
                 result = diarizer.diarize_stream(
                     audio,
                     speakers=options["speakers"],

@@ -20,6 +20,7 @@ from earmark.service._model import (
     Priority,
     SearchOptions,
 )
+from earmark.traits import TraitKind, TraitOptions
 
 __all__ = ["job_of", "options_row"]
 
@@ -78,4 +79,7 @@ def _options(row: Mapping[str, Any]) -> JobOptions:
     if values.get("search") is not None:
         search = values["search"]
         values["search"] = SearchOptions(**{**search, "leg": Leg(search["leg"])})
+    if values.get("traits") is not None:
+        kinds = tuple(TraitKind(each) for each in values["traits"]["kinds"])
+        values["traits"] = TraitOptions(**{**values["traits"], "kinds": kinds})
     return JobOptions(**values)

@@ -14,31 +14,58 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from earmark.traits._model import GENDERS, SOUNDS, Trait, TraitKind, TraitOptions, TraitReport
+from earmark.traits._model import (
+    GENDERS,
+    OFFERED,
+    SOUNDS,
+    Trait,
+    TraitKind,
+    TraitOptions,
+    TraitReport,
+)
 
 if TYPE_CHECKING:
     from earmark.traits._gender import Gender, gender_of
     from earmark.traits._models import TraitModels
+    from earmark.traits._recordings import SoundSpan, read_gender, read_sounds, read_traits
+    from earmark.traits._results import ChannelGender, ChannelTraits, Genders, TraitSeries
     from earmark.traits._tracker import TraitTracker
 
 __all__ = [
     "GENDERS",
+    "OFFERED",
     "SOUNDS",
+    "ChannelGender",
+    "ChannelTraits",
     "Gender",
+    "Genders",
+    "SoundSpan",
     "Trait",
     "TraitKind",
     "TraitModels",
     "TraitOptions",
     "TraitReport",
+    "TraitSeries",
     "TraitTracker",
     "gender_of",
+    "read_gender",
+    "read_sounds",
+    "read_traits",
 ]
 
 _HOMES = {
+    "ChannelGender": "_results",
+    "ChannelTraits": "_results",
     "Gender": "_gender",
+    "Genders": "_results",
+    "SoundSpan": "_recordings",
     "TraitModels": "_models",
+    "TraitSeries": "_results",
     "TraitTracker": "_tracker",
     "gender_of": "_gender",
+    "read_gender": "_recordings",
+    "read_sounds": "_recordings",
+    "read_traits": "_recordings",
 }
 
 

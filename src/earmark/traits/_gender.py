@@ -21,12 +21,24 @@ from numpy.typing import NDArray
 
 from earmark.voiceprints import Voiceprint, require_model
 
-__all__ = ["Gender", "gender_inputs", "gender_of", "gender_of_sound", "mean_gender"]
+__all__ = [
+    "Gender",
+    "gender_inputs",
+    "gender_of",
+    "gender_of_sound",
+    "mean_gender",
+    "voiceprint_inputs",
+]
 
 Float = NDArray[np.float32]
 
 LEAST_SPEECH_S = 0.5
-LEAST_PITCHED = 10  # frames, of 20 ms
+"""Seconds of speech from which on gender is told."""
+
+LEAST_PITCHED = 10
+"""Frames of 20 ms with a pitch from which on gender is told."""
+
+_EMBEDDING = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +93,12 @@ def gender_inputs(hertz: Float, embedding: Float) -> Float:
     return np.concatenate([quartiles, embedding]).astype(np.float32)
 
 
+def voiceprint_inputs(voiceprint: Voiceprint) -> Float:
+    """What the other layer sees of a voiceprint of the default model: WeSpeaker's part [256]."""
+    part = voiceprint.vector[-_EMBEDDING:]
+    return np.asarray(part / np.linalg.norm(part), np.float32)
+
+
 def gender_of_sound(hertz: Float, embedding: Float, *, speech_s: float) -> Gender:
     """The gender of ``speech_s`` seconds of one voice: see `gender_inputs`."""
     return _layers()["sound"](gender_inputs(hertz, embedding), speech_s)
@@ -98,7 +116,7 @@ def gender_of(voiceprint: Voiceprint) -> Gender:
     Raises `ForeignVoiceprint` and `VoiceprintError` for others.
     """
     voiceprint = require_model(voiceprint)
-    return _layers()["voiceprint"](voiceprint.vector, voiceprint.net_speech_s)
+    return _layers()["voiceprint"](voiceprint_inputs(voiceprint), voiceprint.net_speech_s)
 
 
 @cache

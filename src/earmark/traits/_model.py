@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from earmark.errors import InvalidOption
 
-__all__ = ["GENDERS", "SOUNDS", "Trait", "TraitKind", "TraitOptions", "TraitReport"]
+__all__ = ["GENDERS", "OFFERED", "SOUNDS", "Trait", "TraitKind", "TraitOptions", "TraitReport"]
 
 SOUNDS = ("speech", "music", "other", "silence")
 """Answers about sound; the raw values are of the first three."""
@@ -29,6 +29,10 @@ class TraitKind(StrEnum):
     SPEECH = "speech"
     SPEECH_RT = "speech-rt"
     GENDER = "gender"
+
+
+OFFERED = tuple(kind.value for kind in TraitKind)
+"""All that can be asked. Emotion, arousal, language, age and kinds of noise are not offered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

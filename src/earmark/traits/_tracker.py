@@ -95,8 +95,11 @@ class TraitTracker:
         settled = found[self._settled.end - first : max(0, len(found) - ahead)]
         self._settled.append(settled)
         self._heard_to = end
-        if TraitKind.GENDER in self._options.kinds and (last or end % _VOICE_HOP == 0):
-            yield from self._listen_to_voice(end)
+        if TraitKind.GENDER in self._options.kinds:
+            while (voice_end := (self._voice_to // _VOICE_HOP + 1) * _VOICE_HOP) <= end:
+                yield from self._listen_to_voice(voice_end)
+            if last and self._voice_to < end:
+                yield from self._listen_to_voice(end)
         self._forget()
 
     def _listen_to_voice(self, end: int) -> Asking[None]:

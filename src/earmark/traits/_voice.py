@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from earmark.traits._pitch import PITCH_STEP, PITCH_WINDOW, pitch
 from earmark.traits._sounds import FRAME, STEP
 from earmark.voiceprints import Sums, pool
 
-__all__ = ["Speech", "Voice", "hear_speech"]
+__all__ = ["Heard", "Speech", "Voice", "hear_speech", "joined", "together"]
 
 Float = NDArray[np.float32]
 
@@ -60,10 +62,44 @@ def hear_speech(models: TraitModels, samples: Float, spoken: Float) -> Asking[Sp
     )
 
 
-class Voice:
-    """The speech of so many stretches."""
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Heard:
+    """The speech of several stretches: its embedding [256], and ``hertz`` of what has a pitch."""
 
-    def __init__(self, models: TraitModels, stretches: int | None) -> None:
+    embedding: Float
+    hertz: Float
+    seconds: float
+
+
+def together(models: TraitModels, stretches: Iterable[Speech | None]) -> Heard | None:
+    """All that was heard in the stretches; None when it is too little to tell anything."""
+    heard = [each for each in stretches if each is not None]
+    if not heard:
+        return None
+    whole = reduce(joined, heard)
+    if whole.seconds < LEAST_SPEECH_S or len(whole.hertz) < LEAST_PITCHED:
+        return None
+    embedding = models.network.embed(whole.sums)[0]
+    return Heard(embedding=embedding, hertz=whole.hertz, seconds=whole.seconds)
+
+
+def joined(first: Speech, second: Speech) -> Speech:
+    """The speech of two stretches."""
+    return Speech(
+        sums=Sums(
+            count=first.sums.count + second.sums.count,
+            first=first.sums.first + second.sums.first,
+            second=first.sums.second + second.sums.second,
+        ),
+        hertz=np.concatenate([first.hertz, second.hertz]),
+        seconds=first.seconds + second.seconds,
+    )
+
+
+class Voice:
+    """The speech of the newest ``stretches`` of a stream."""
+
+    def __init__(self, models: TraitModels, stretches: int) -> None:
         self._models = models
         self._heard: deque[Speech | None] = deque(maxlen=stretches)
 
@@ -73,16 +109,7 @@ class Voice:
 
     def gender(self) -> Gender | None:
         """What it sounds like; None when there is too little speech to tell."""
-        heard = [each for each in self._heard if each is not None]
-        seconds = sum(each.seconds for each in heard)
-        if seconds < LEAST_SPEECH_S:
+        found = together(self._models, self._heard)
+        if found is None:
             return None
-        hertz = np.concatenate([each.hertz for each in heard])
-        if len(hertz) < LEAST_PITCHED:
-            return None
-        sums = Sums(
-            count=np.sum([each.sums.count for each in heard], axis=0),
-            first=np.sum([each.sums.first for each in heard], axis=0),
-            second=np.sum([each.sums.second for each in heard], axis=0),
-        )
-        return gender_of_sound(hertz, self._models.network.embed(sums)[0], speech_s=seconds)
+        return gender_of_sound(found.hertz, found.embedding, speech_s=found.seconds)

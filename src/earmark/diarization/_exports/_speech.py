@@ -8,7 +8,7 @@ from earmark.diarization._exports._json import line, load, pages
 from earmark.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from earmark.diarization._speech import SpeechActivity
+    from earmark.diarization._speech import ChannelSpeech, SpeechActivity
 
 __all__ = ["parse_speech_document", "speech_document"]
 
@@ -22,9 +22,7 @@ def speech_document(result: SpeechActivity, *, compact: bool) -> str:
         "uri": result.uri,
         "start": result.start_s,
         "duration": result.duration,
-        "channels": [
-            {"channel": each.channel, "speech": each.speech_s} for each in result.channels
-        ],
+        "channels": [_channel(each) for each in result.channels],
         "segments": [
             {"start": start, "end": end, "channel": each.channel}
             for each in result.channels
@@ -51,9 +49,12 @@ def parse_speech_document(text: str | bytes) -> dict[str, Any]:
         }
         for each in document["segments"]:
             segments[each["channel"]].append((float(each["start"]), float(each["end"])))
+        sounds = {each["channel"]: each.get("sounds") for each in document["channels"]}
         return {
             "channels": tuple(
-                ChannelSpeech(channel=channel, segments=tuple(found))
+                ChannelSpeech(
+                    channel=channel, segments=tuple(found), sounds=_sounds(sounds[channel])
+                )
                 for channel, found in segments.items()
             ),
             "duration": float(document["duration"]),
@@ -67,3 +68,18 @@ def parse_speech_document(text: str | bytes) -> dict[str, Any]:
         raise InvalidInput(f"The {_SCHEMA} document has no {error}.") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise InvalidInput(f"The {_SCHEMA} document is malformed: {error}.") from error
+
+
+def _channel(each: ChannelSpeech) -> dict[str, Any]:
+    shown: dict[str, Any] = {"channel": each.channel, "speech": each.speech_s}
+    if each.sounds is not None:
+        shown["sounds"] = [
+            {"start": start, "end": end, "sound": sound} for start, end, sound in each.sounds
+        ]
+    return shown
+
+
+def _sounds(rows: list[dict[str, Any]] | None) -> tuple[tuple[float, float, str], ...] | None:
+    if rows is None:
+        return None
+    return tuple((float(row["start"]), float(row["end"]), str(row["sound"])) for row in rows)
