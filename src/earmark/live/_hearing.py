@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.diarization._evidence import SPAN_WINDOWS, Evidence
-from earmark.diarization._filters import FilterLine
-from earmark.diarization._gathering import Gathering
-from earmark.diarization._grid import FRAME_S, FRAME_SAMPLES, WINDOW_SAMPLES
-from earmark.diarization._models import Models
-from earmark.diarization._parameters import Parameters
-from earmark.diarization._pooling import Pooler
+from earmark.diarization.parts import (
+    FRAME_S,
+    FRAME_SAMPLES,
+    SPAN_WINDOWS,
+    WINDOW_SAMPLES,
+    Evidence,
+    FilterLine,
+    Gathering,
+    Models,
+    Parameters,
+    Pooler,
+)
 from earmark.models import Asking
 
 __all__ = ["Hearing"]

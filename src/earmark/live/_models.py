@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.diarization._models import Models
-from earmark.diarization._parameters import ACCURATE
+from earmark.diarization.parts import ACCURATE, Models
 from earmark.models import ModelStore, Network
 from earmark.settings import Settings
 from earmark.traits import TraitModels
