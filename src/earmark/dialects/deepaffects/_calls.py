@@ -67,7 +67,7 @@ def _diarize(asked: DiarizeRequest, people: People) -> Order:
 def _speech(asked: SpeechRequest, _: People) -> Order:
     return Order(
         kind=JobKind.VOICE_ACTIVITY,
-        options=JobOptions(),
+        options=JobOptions(sounds=True),
         shown={"call": "vad", "gap": asked.min_non_speech_duration},
     )
 

@@ -16,6 +16,8 @@ __all__ = ["COMPLETE_S", "Enrollment", "response", "response_of_document"]
 COMPLETE_S: Final = 12.0
 """Seconds of speech, of all samples together, from which on somebody can be identified."""
 
+_SPEECH: Final = "speech"  # the tag; others are music and noise
+
 Response = dict[str, Any]
 
 
@@ -97,10 +99,24 @@ def _numbered(taken: Iterable[str]) -> Iterator[str]:
 
 
 def _speech(result: SpeechActivity, gap: float) -> list[Response]:
+    """What is heard when; what is shorter than ``gap`` between speech counts as speech."""
     segments: list[Response] = []
-    for start, end in sorted(each for channel in result.channels for each in channel.segments):
-        if segments and start - segments[-1]["end"] < gap:
-            segments[-1]["end"] = end
-        else:
-            segments.append({"tag": "speech", "start": start, "end": end})
+    spoken: Response | None = None  # the last segment of speech
+    behind = 0  # how many segments there are up to that one
+    for start, end, tag in sorted(_tagged(result)):
+        if tag == _SPEECH and spoken is not None and start - spoken["end"] < gap:
+            del segments[behind:]
+            spoken["end"] = end
+            continue
+        segments.append({"tag": tag, "start": start, "end": end})
+        if tag == _SPEECH:
+            spoken, behind = segments[-1], len(segments)
     return segments
+
+
+def _tagged(result: SpeechActivity) -> Iterator[tuple[float, float, str]]:
+    for channel in result.channels:
+        if channel.sounds is not None:
+            yield from channel.sounds
+        else:
+            yield from ((start, end, _SPEECH) for start, end in channel.segments)
