@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
+from numpy.typing import NDArray
 
 from earmark.service import Scope, Service
 from earmark.settings import Settings
@@ -197,17 +198,31 @@ def test_a_diarization_with_names(client: Client, june: str, conversation: bytes
     assert seconds(answer["segments"], june, 15.5, 30) == 0
 
 
-def test_where_somebody_speaks(client: Client, people: People) -> None:
+def test_where_there_is_speech_music_and_noise(client: Client, people: People) -> None:
     silence = np.zeros(4 * RATE, np.int16)
-    speech = people.samples("june", 6.0)
-    sound = wav_of(np.concatenate([silence, speech, silence]))
+    noise = np.random.default_rng(0).normal(0, 2000, 5 * RATE).astype(np.int16)
+    parts = [silence, people.samples("june", 6.0), silence, melody(6.0), silence, noise]
+    sound = wav_of(np.concatenate(parts))
     segments = client.post("/v1/sync/vad", sound, minNonSpeechDuration=3).json()["segments"]
-    (each,) = segments
-    assert each["tag"] == "speech"
-    assert 3.5 < each["start"] < 5
-    assert 9 < each["end"] < 10.5
-    assert len(client.post("/v1/sync/vad", sound).json()["segments"]) >= 1
+    assert [each["tag"] for each in segments] == ["speech", "music", "noise"]
+    for each, (start, end) in zip(segments, ((4, 10), (14, 20), (24, 29)), strict=True):
+        assert abs(each["start"] - start) < 1.1
+        assert abs(each["end"] - end) < 1.1
+    assert len(client.post("/v1/sync/vad", sound).json()["segments"]) >= 3
     assert client.post("/v1/sync/vad", wav_of(silence)).json() == {"segments": []}
+
+
+def melody(seconds: float) -> NDArray[np.int16]:
+    """Two voices of plucked strings, four notes per second."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    sound = np.zeros_like(time)
+    scale = (261.6, 329.6, 392.0, 523.3, 440.0, 349.2, 293.7, 392.0)
+    for i in range(round(4 * seconds)):
+        since = time - i / 4
+        for frequency in (scale[i % 8], scale[3 * i % 8] / 2):
+            decay = np.where(since >= 0, np.exp(-7 * since.clip(0)), 0)
+            sound += decay * sum(np.sin(2 * np.pi * frequency * k * since) / k for k in range(1, 6))
+    return np.rint(4000 * sound).astype(np.int16)
 
 
 def test_an_enrolment_in_several_calls(client: Client, june: str, people: People) -> None:
