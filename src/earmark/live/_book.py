@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from earmark.live._changes import TurnChange
 from earmark.live._events import TurnState
 
-__all__ = ["Book", "Piece", "joined", "label_of"]
+__all__ = ["PAUSE_S", "Book", "Piece", "joined", "label_of", "number_of"]
 
-_PAUSE_S = 0.21  # shorter ones do not end a turn
+PAUSE_S = 0.21
+"""Shorter pauses do not end a turn."""
+
 _SAME_S = 0.005  # times that differ by less are the same
 
 
@@ -31,12 +33,17 @@ def label_of(speaker: int) -> str:
     return f"SPEAKER_{speaker:02d}"
 
 
+def number_of(label: str) -> int:
+    """The number of the speaker who is called ``label``."""
+    return int(label.rpartition("_")[2])
+
+
 def joined(pieces: Iterable[Piece]) -> list[Piece]:
     """Pieces by start; those of one speaker that touch are one, settled when the last part is."""
     lanes: dict[int, list[Piece]] = {}
     for piece in sorted(pieces, key=lambda piece: (piece.start, piece.end)):
         lane = lanes.setdefault(piece.speaker, [])
-        if lane and piece.start - lane[-1].end < _PAUSE_S:
+        if lane and piece.start - lane[-1].end < PAUSE_S:
             last = lane[-1]
             later = piece if piece.end > last.end else last
             lane[-1] = replace(
@@ -112,7 +119,7 @@ class Book:
         earlier = {turn.speaker: turn.start for turn in old.values() if turn.start < since}
         return [
             replace(piece, start=min(piece.start, earlier[piece.speaker]))
-            if piece.start - since < _PAUSE_S and piece.speaker in earlier
+            if piece.start - since < PAUSE_S and piece.speaker in earlier
             else piece
             for piece in pieces
         ]

@@ -7,11 +7,12 @@ soon as there is enough of it, and again while it goes on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.diarization._filters import FilterLine
 from earmark.diarization._grid import FRAME_S, FRAME_SAMPLES, FRAME_START_S, runs
 from earmark.diarization._labelling import hysteresis, without_flicker
 from earmark.diarization._models import Models
@@ -36,26 +37,32 @@ _NETWORK = "campplus"
 _NEWEST = 180  # frames at the end of a look in which it decides what is told
 _PAUSE = 18  # frames of silence that do not end a run
 _STEADY = 0.2  # share of a run that must be known from the look before to be the same
-_KEPT_S = 8.0  # runs that ended longer ago are forgotten
+_KEPT_S = 8.0  # runs that ended later are remembered
 _ENDED_S = 0.25  # after so much silence a run does not go on
 
-_DUE_S = (0.6, 1.2, 2.0, 3.0)  # clean speech of a run after which it is embedded, ...
-_DUE_STEP_S = 2.0  # ... and each so much more
-_EMBEDDED_S = 2.6  # the newest of it that is
-_NEW_S = 1.1  # clean speech from which somebody may be new
-_NEW_COSINE = 0.36  # to the nearest voice, below which a voice is new
-_KEEP = 0.10  # how much nearer another voice must be than the one that a run has
+_DUE_S = (0.6, 1.2)  # clean speech of a run after which it is embedded, ...
+_DUE_STEP_S = 1.0  # ... and each so much more
+_EMBEDDED_S = 1.6  # the newest of it that is
+_NEW_S = 1.2  # clean speech from which somebody may be new
+_NEW_COSINE = 0.32  # to the nearest voice, below which a voice is new
+_KEEP = 0.10  # how much nearer another voice must be than the one that a run has ...
+_LEAN = 0.05  # ... or is believed to have
 
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """Somebody's talk without a pause: frames ``first`` to ``last`` (behind)."""
+    """Somebody's talk without a pause: frames ``first`` to ``last`` (behind).
+
+    A run in which the voice changes is ``closed``, and another one ``split`` from it goes on.
+    """
 
     first: int
     last: int
     speaker: int | None = None
     sure: bool = False  # an embedding has told the speaker
     due: float = _DUE_S[0]
+    split: bool = False
+    closed: bool = False
     told: int = 0  # frames before this one were given as clean speech
 
 
@@ -72,8 +79,11 @@ class _Seen:
 class Looks:
     """What is told of the newest sound, look by look. Frames are those of the session."""
 
-    def __init__(self, models: Models, parameters: Parameters, people: People) -> None:
+    def __init__(
+        self, models: Models, parameters: Parameters, people: People, filters: FilterLine
+    ) -> None:
         self._models = models
+        self._filters = filters
         self._parameters = parameters
         self._people = people
         self._runs: list[_Run] = []
@@ -83,18 +93,22 @@ class Looks:
 
     def look(self, window: Float, end: int) -> Asking[list[CleanSpeech]]:
         """Look at ``window``, which ends at frame ``end``; returns speech that is clean."""
-        probabilities = yield Ask(network="segmentation", values=window)
+        first = (end - _LOOK_FRAMES) * FRAME_SAMPLES
+        probabilities = yield self._filters.ask(window, first)
         begin, self._end = end - _LOOK_FRAMES, end
         seen = self._seen(probabilities)
         pairs = self._match(seen, begin)
         clean: list[CleanSpeech] = []
         for one, run in pairs:
             if run.speaker is None:
-                run.speaker = self._same_voice(one, pairs)
+                run.speaker = self._same_voice(one, run, pairs)
             clean += yield from self._identify(one, run, window, begin)
-        oldest = end - round(_KEPT_S / FRAME_S)
-        self._runs = [run for run in self._runs if run.last > oldest]
         return clean
+
+    def forget(self, until: float) -> None:
+        """Let go of runs that ended before ``until`` seconds, and long ago."""
+        oldest = min(until, _time(self._end) - _KEPT_S)
+        self._runs = [run for run in self._runs if _time(run.last) > oldest]
 
     def pieces(self, since: float) -> list[Piece]:
         """The talk behind ``since`` (seconds); that of nobody in particular is left out."""
@@ -125,7 +139,7 @@ class Looks:
                     shared[piece.speaker] = shared.get(piece.speaker, 0.0) + both
             if shared:
                 best = max(shared, key=lambda speaker: shared[speaker])
-                if shared[best] > 0.5:
+                if shared[best] > max(0.5, (_time(run.last) - begin) / 2):
                     run.speaker, run.sure = best, True
 
     def relabel(self, source: int, target: int) -> None:
@@ -176,7 +190,7 @@ class Looks:
         for i, one in enumerate(seen):
             for j, run in enumerate(self._runs):
                 shared = min(one.last + begin, run.last) - max(one.first + begin, run.first)
-                if shared > 0:
+                if shared > 0 and not run.closed:
                     pairs.append((-shared, i, j))
         matched: dict[int, int] = {}
         for _, i, j in sorted(pairs):
@@ -186,14 +200,14 @@ class Looks:
         gone = [
             run
             for j, run in enumerate(self._runs)
-            if j not in matched.values() and run.first >= newest
+            if j not in matched.values() and run.first >= newest and not run.closed
         ]
         found = []
         for i, one in enumerate(seen):
             first, last = one.first + begin, one.last + begin
             if i in matched:
                 run = self._runs[matched[i]]
-                if first >= newest:
+                if first >= newest and not run.split:
                     run.first = first
                 if max(last, run.last) > newest:
                     run.last = last
@@ -206,14 +220,24 @@ class Looks:
         self._runs = [run for run in self._runs if run not in gone and run.last > run.first]
         return [(one, run) for one, run in found if run in self._runs]
 
-    def _same_voice(self, one: _Seen, pairs: list[tuple[_Seen, _Run]]) -> int | None:
-        """The speaker of the nearest other run of the same voice in the look."""
+    def _same_voice(self, one: _Seen, run: _Run, pairs: list[tuple[_Seen, _Run]]) -> int | None:
+        """The speaker of the nearest other run of the same voice in the look.
+
+        Without one, who spoke last of those who do not speak at the same time.
+        """
         others = [
-            (abs(other.first - one.last), run.speaker)
-            for other, run in pairs
-            if other is not one and other.local == one.local and run.speaker is not None
+            (abs(other.first - one.last), before.speaker)
+            for other, before in pairs
+            if other is not one and other.local == one.local and before.speaker is not None
         ]
-        return min(others)[1] if others else None
+        if others:
+            return min(others)[1]
+        earlier = [
+            (before.last, before.speaker)
+            for before in self._runs
+            if before.speaker is not None and before.last < run.first + _PAUSE
+        ]
+        return max(earlier)[1] if earlier else None
 
     def _identify(
         self, one: _Seen, run: _Run, window: Float, begin: int
@@ -229,7 +253,13 @@ class Looks:
         if seconds < _DUE_S[0] / 2:
             return []
         vector = yield from self._embed(window, stretches)
-        self._decide(run, vector, seconds)
+        before = run.speaker
+        speaker, sure = self._decide(before if run.sure else None, before, vector, seconds)
+        if before not in (None, speaker) and run.sure and stretches[0, 0] + begin > run.first + 30:
+            place = int(stretches[0, 0]) + begin
+            self._runs.append(replace(run, last=place, closed=True))
+            run.first, run.split = place, True
+        run.speaker, run.sure = speaker, run.sure or sure
         if run.speaker is None or not run.sure:
             return []
         given = []
@@ -240,26 +270,29 @@ class Looks:
         run.told = max(run.told, int(stretches[-1, 1]) + begin)
         return given
 
-    def _decide(self, run: _Run, vector: Float, seconds: float) -> None:
-        voices = self._people.voices
-        cosine = {number: float(vector @ voice) for number, voice in voices.items()}
-        best = max(cosine, key=lambda number: (cosine[number], -number)) if cosine else None
-        own = run.speaker
-        if best is None or (
-            cosine[best] < _NEW_COSINE and seconds >= _NEW_S and not self._people.full()
-        ):
-            if own is not None and own in cosine and cosine[own] > _NEW_COSINE - _KEEP:
-                return
-            if best is None or seconds >= _NEW_S:
-                run.speaker = self._people.add(vector, seconds)
-                run.sure = seconds >= _NEW_S
-            return
-        if own is not None and own in cosine and cosine[best] - cosine[own] < _KEEP:
-            best = own
-        run.speaker = best
-        run.sure = seconds >= _NEW_S and cosine[best] >= _NEW_COSINE
-        if run.sure:
+    def _decide(
+        self, own: int | None, guess: int | None, vector: Float, seconds: float
+    ) -> tuple[int | None, bool]:
+        """Whose voice ``vector`` of so much speech is, and whether that is sure.
+
+        ``own`` is whose it was so far, ``guess`` whose it may be.
+        """
+        cosine = {number: float(vector @ voice) for number, voice in self._people.voices.items()}
+        if not cosine:
+            return self._people.add(vector, seconds), seconds >= _NEW_S
+        best: int = max(cosine, key=lambda number: (cosine[number], -number))
+        for known, margin in ((own, _KEEP), (guess, _LEAN)):
+            if known is not None and cosine.get(known, -1.0) > cosine[best] - margin:
+                best = known
+                break
+        nearest = cosine[best]
+        limit = _NEW_COSINE - (_KEEP if best == own else 0.0)
+        if nearest < limit and seconds >= _NEW_S and not self._people.full():
+            return self._people.add(vector, seconds), True
+        sure = seconds >= _NEW_S and nearest >= _NEW_COSINE
+        if sure:
             self._people.hear(best, vector, seconds)
+        return best, sure
 
     def _embed(self, window: Float, stretches: Int) -> Asking[Float]:
         pieces = []

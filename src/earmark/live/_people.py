@@ -22,6 +22,7 @@ __all__ = ["People"]
 
 Float = NDArray[np.float32]
 
+_SAME_S = 1.0  # of somebody's speech that turn out to be another one's make them one
 _REMEMBERED = 8  # groups of units whose linkage is kept
 
 
@@ -90,12 +91,11 @@ class People:
         return nearest_speakers(evidence, self._centroids, self._parameters), self._centroids
 
     def number(
-        self, channel: Channel, centroids: Float, origin_s: float, told: list[Piece], until_s: float
-    ) -> list[Merge]:
+        self, channel: Channel, centroids: Float, origin_s: float, told: list[Piece]
+    ) -> None:
         """Give new clusters the numbers of those who were told where they speak now.
 
-        ``channel`` is their answer, its times counted from ``origin_s``. Who has no cluster any
-        more, and was told of before ``until_s`` alone, is merged into who speaks there.
+        ``channel`` is their answer, its times counted from ``origin_s``.
         """
         labels = sorted({piece.speaker for piece in told})
         worth = _shared(channel, origin_s, told, labels)
@@ -108,21 +108,35 @@ class People:
                 numbers[cluster] = self._fresh()
         present = [cluster for cluster, number in enumerate(numbers) if number >= 0]
         self._centroids, self._numbers = centroids[present], [numbers[i] for i in present]
+
+    def settle(self, told: list[Piece], settled: list[Piece], until_s: float) -> list[Merge]:
+        """Merge who has no cluster into who speaks there, as far as that is ``settled`` now.
+
+        ``told`` are the turns as they were told before.
+        """
         merges = []
-        for column, label in enumerate(labels):
-            self._since.setdefault(label, min(p.start for p in told if p.speaker == label))
+        for piece in told:
+            first = self._since.get(piece.speaker, np.inf)
+            self._since[piece.speaker] = min(first, piece.start)
+        for label in sorted({*self._quick, *(piece.speaker for piece in told)}):
             if label in self._numbers:
                 self._quick.pop(label, None)
                 continue
-            if any(piece.end > until_s for piece in told if piece.speaker == label):
-                continue  # heard again just now: the next clusters will tell
+            own = [piece for piece in told if piece.speaker == label]
+            shared: dict[int, float] = {}
+            for piece in own:
+                for other in settled:
+                    both = min(piece.end, other.end) - max(piece.start, other.start)
+                    if both > 0 and other.speaker != label:
+                        shared[other.speaker] = shared.get(other.speaker, 0.0) + both
+            best = max(shared, key=lambda number: (shared[number], -number), default=None)
+            over = all(piece.end <= until_s for piece in own)
+            if not over and (best is None or shared[best] < _SAME_S):
+                continue  # heard just now: what comes will tell
             self._quick.pop(label, None)
-            if worth[:, column].any():
-                target = numbers[channel.order[int(worth[:, column].argmax())]]
-                since = self._since[label]
-                merges.append(
-                    Merge(source=label_of(label), target=label_of(target), since=round(since, 3))
-                )
+            if best is not None:
+                since = round(self._since[label], 3)
+                merges.append(Merge(source=label_of(label), target=label_of(best), since=since))
         return merges
 
     def of(self, channel: Channel) -> list[int]:

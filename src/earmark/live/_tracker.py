@@ -21,7 +21,7 @@ from earmark.diarization._clustering import CountHint
 from earmark.diarization._grid import FRAME_SAMPLES
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE
-from earmark.live._book import Book, Piece, joined, label_of
+from earmark.live._book import PAUSE_S, Book, Piece, joined, label_of, number_of
 from earmark.live._changes import HOP_SAMPLES, Change, CleanSpeech, Merge, SpeechEdge
 from earmark.live._config import LiveConfig
 from earmark.live._hearing import Hearing
@@ -50,7 +50,7 @@ class Tracker:
         self._hearing = Hearing(models, ACCURATE)
         dimensions = len(models.networks[models.probed].bias)
         self._people = People(self._hint, ACCURATE, dimensions)
-        self._looks = Looks(models, ACCURATE, self._people)
+        self._looks = Looks(models, ACCURATE, self._people, self._hearing.filters)
         self._book = Book()
         self._settled: list[Piece] = []  # the newest confirmed turns
         self._settled_s = 0.0
@@ -92,10 +92,12 @@ class Tracker:
         origin, evidence = self._hearing.all()
         speakers, centroids = self._people.cluster(evidence, ())
         channel = label_voices(evidence, speakers, centroids, self._parameters)
-        changes: list[Change] = []
-        changes += self._number(channel, centroids, origin, np.inf)
+        told = self._book.pieces
+        self._people.number(channel, centroids, origin, told)
         numbers = self._people.of(channel)
         self._settled = _pieces(channel, numbers, origin, settled=True)
+        changes: list[Change] = []
+        changes += self._merge(told, np.inf)
         self._settled_s = end
         changes += self._book.update(self._hearing.begin_s, joined(self._settled))
         if self._speaking:
@@ -117,7 +119,7 @@ class Tracker:
                 return changes
             speakers, centroids = self._people.cluster(evidence, ())
             channel = label_voices(evidence, speakers, centroids, self._parameters)
-            changes += self._number(channel, centroids, origin, until)
+            self._people.number(channel, centroids, origin, self._book.pieces)
             since = self._hearing.begin_s
         else:
             origin, evidence = self._hearing.view(before)
@@ -128,18 +130,19 @@ class Tracker:
         fresh = _cut(pieces, since, until)
         self._settled = joined([*_cut(self._settled, 0.0, since), *fresh])
         self._settled_s = until
+        changes += self._merge(self._book.pieces, until)
         self._looks.correct(self._settled, until)
+        self._looks.forget(until)
         changes += _clean_speech(_cut(self._settled, before, until))
         if since < before:
             changes += self._tell(since)
         return changes
 
-    def _number(
-        self, channel: Channel, centroids: Float, origin: float, until: float
-    ) -> list[Merge]:
-        merges = self._people.number(channel, centroids, origin, self._book.pieces, until)
+    def _merge(self, told: list[Piece], until: float) -> list[Merge]:
+        """Let go of speakers who are somebody else, from what is settled until then."""
+        merges = self._people.settle(told, self._settled, until)
         for merge in merges:
-            source, target = _number_of(merge.source), _number_of(merge.target)
+            source, target = number_of(merge.source), number_of(merge.target)
             self._book.relabel(source, target)
             self._looks.relabel(source, target)
             self._settled = [
@@ -154,7 +157,11 @@ class Tracker:
         newest = self._looks.pieces(until)
         if since is None:
             since = max(0.0, min(until, self._hearing.end / _RATE - 25.0))
-        pieces = joined([*_cut(self._settled, since, until), *newest])
+        settled = [
+            replace(piece, settled=piece.end < until - PAUSE_S)  # else it may go on
+            for piece in _cut(self._settled, since, until)
+        ]
+        pieces = joined([*settled, *newest])
         return list(self._book.update(since, pieces))
 
     def _edges(self, now: float) -> list[Change]:
@@ -232,7 +239,3 @@ def _clean_speech(pieces: Sequence[Piece]) -> list[CleanSpeech]:
                 )
             )
     return found
-
-
-def _number_of(label: str) -> int:
-    return int(label.rpartition("_")[2])
