@@ -13,6 +13,12 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from phonexia.grpc.common.core_pb2 import Audio, RawAudioConfig, TimeRange
 from phonexia.grpc.common.core_pb2 import Voiceprint as Portable
+from phonexia.grpc.technologies.gender_identification.v1.gender_identification_pb2 import (
+    IdentifyRequest,
+)
+from phonexia.grpc.technologies.gender_identification.v1.gender_identification_pb2_grpc import (
+    GenderIdentificationStub,
+)
 from phonexia.grpc.technologies.speaker_diarization.v1.speaker_diarization_pb2 import (
     DiarizeConfig,
     DiarizeRequest,
@@ -43,6 +49,7 @@ from waiting import until
 MAX_BYTES = 2_000_000
 DIARIZATION, ACTIVITY = "speaker_diarization", "voice_activity_detection"
 EXTRACTION, COMPARISON = "voiceprint_extraction", "voiceprint_comparison"
+GENDER = "gender_identification"
 
 
 @pytest.fixture(scope="module")
@@ -366,6 +373,63 @@ def test_comparisons_that_are_none(channel: grpc.Channel) -> None:
         code, details = code_of(lambda request=request: list(compare(iter([request]))))  # type: ignore[misc]
         assert code is grpc.StatusCode.INVALID_ARGUMENT
         assert words in details
+
+
+def score(told: dict[str, Any], of: str) -> tuple[float, float]:
+    (result,) = told["results"]
+    return result[f"score_{of}"]["score_llr"], result[f"score_{of}"]["probability"]
+
+
+def test_the_gender_of_a_recording_and_of_its_voiceprint(
+    clients: Clients, folder: Path, prints: list[Path]
+) -> None:
+    """The client takes our voiceprints for audio; so do its messages call them."""
+    options: list[list[str]] = [["--use-raw-audio", "--speech-length", "3"], ["-t", "1:"]]
+    for wav, file, of, asked in (
+        ("june0.wav", prints[0], "female", options[0]),
+        ("carlo0.wav", prints[2], "male", options[1]),
+    ):
+        other = "male" if of == "female" else "female"
+        heard = clients.told(GENDER, *asked, folder / wav)
+        for told in (heard, clients.told(GENDER, file)):
+            llr, probability = score(told, of)
+            assert llr > 0
+            assert probability == pytest.approx(1 / (1 + np.exp(-llr)), abs=1e-4)
+            assert score(told, other) == pytest.approx((-llr, 1 - probability), abs=1e-5)
+        assert seconds(heard["processed_audio_length"]) == (6 if of == "female" else 5)
+        assert 1 < seconds(heard["results"][0]["speech_length"]) <= (3 if of == "female" else 5)
+
+
+def test_genders_of_voiceprints_come_with_each_request(
+    channel: grpc.Channel, prints: list[Path]
+) -> None:
+    june, again, carlo = (Portable(content=file.read_bytes()) for file in prints)
+    identify = GenderIdentificationStub(channel).Identify
+    requests = [IdentifyRequest(voiceprints=[june, carlo]), IdentifyRequest(voiceprints=[again])]
+    first, second = identify(iter(requests))
+    signs = [each.score_female.score_llr > 0 for each in (*first.results, *second.results)]
+    assert signs == [True, False, True]
+    assert not first.HasField("processed_audio_length")
+    sound = IdentifyRequest(audio=Audio(content=b"RIFF"))
+    broken = IdentifyRequest(voiceprints=[june, Portable(content=june.content[:-1])])
+    for wrong, words in (
+        ([requests[0], sound], "began with voiceprints"),
+        ([sound, requests[0]], "began with audio"),
+        ([requests[0], broken], "voiceprints[3]: The voiceprint is damaged"),
+    ):
+        code, details = code_of(lambda wrong=wrong: list(identify(iter(wrong))))  # type: ignore[misc]
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert words in details
+
+
+def test_silence_has_no_gender(channel: grpc.Channel) -> None:
+    silence = raw(RawAudioConfig.PCM16, bytes(2 * RATE * 2))
+    (answer,) = GenderIdentificationStub(channel).Identify(iter([IdentifyRequest(audio=silence)]))
+    (result,) = answer.results
+    assert not result.HasField("score_male")
+    assert not result.HasField("score_female")
+    assert result.speech_length == Duration()
+    assert answer.processed_audio_length == Duration(seconds=2)
 
 
 def test_no_recording_stays_behind(server: Server, channel: grpc.Channel) -> None:

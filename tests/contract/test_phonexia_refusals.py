@@ -29,6 +29,8 @@ DIARIZATION = "/api/technology/speaker-diarization"
 VOICE_ACTIVITY = "/api/technology/voice-activity-detection"
 EXTRACTION = "/api/technology/speaker-identification-voiceprint-extraction"
 COMPARISON = "/api/technology/speaker-identification-voiceprint-comparison"
+GENDER = "/api/technology/gender-identification"
+VOICEPRINT_GENDERS = "/api/technology/gender-identification-voiceprints"
 MAX_BYTES = 200_000
 
 HUM = make("wav-s16", 1.0)
@@ -129,6 +131,27 @@ def test_a_query_that_cannot_be(
     server: Server, path: str, query: dict[str, str], location: list[str]
 ) -> None:
     assert [where for where, _ in not_valid(post(server, path, params=query))] == [location]
+
+
+@pytest.mark.parametrize("length", ["0", "-1", "inf", "some"])
+def test_an_amount_of_speech_that_cannot_be(server: Server, length: str) -> None:
+    """Of a gender identification; elsewhere the parameter means nothing."""
+    asked = {"max_speech_length": length}
+    told = not_valid(post(server, GENDER, params=asked))
+    assert [where for where, _ in told] == [["query", "max_speech_length"]]
+    start(server, params=asked)
+
+
+def test_voiceprints_without_gender(server: Server) -> None:
+    url = server.url + VOICEPRINT_GENDERS
+    for sent, place in (
+        ({}, ["body", "voiceprints"]),
+        ({"voiceprints": []}, ["body", "voiceprints"]),
+        ({"voiceprints": [voiceprint(), "x"]}, ["body", "voiceprints", 1]),
+        ({"voiceprints": [voiceprint("xl-5.4.0")]}, ["body", "voiceprints", 0]),
+    ):
+        told = not_valid(requests.post(url, json=sent, timeout=30))
+        assert [where for where, _ in told] == [place]
 
 
 def voiceprint(model: str = "earmark-1") -> str:
@@ -290,7 +313,9 @@ def test_too_many_requests(tmp_path: Path) -> None:
         assert post(strict, VOICE_ACTIVITY).status_code == 202
 
 
-@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY, EXTRACTION, COMPARISON])
+@pytest.mark.parametrize(
+    "path", [DIARIZATION, VOICE_ACTIVITY, EXTRACTION, COMPARISON, GENDER, VOICEPRINT_GENDERS]
+)
 def test_methods_that_there_are_not(server: Server, path: str) -> None:
     task = f"{path}/{uuid.uuid4()}"
     wrong = [(path, each) for each in ("GET", "PUT", "DELETE", "PATCH")]

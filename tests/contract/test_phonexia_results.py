@@ -26,6 +26,8 @@ DIARIZATION = "/api/technology/speaker-diarization"
 VOICE_ACTIVITY = "/api/technology/voice-activity-detection"
 EXTRACTION = "/api/technology/speaker-identification-voiceprint-extraction"
 COMPARISON = "/api/technology/speaker-identification-voiceprint-comparison"
+GENDER = "/api/technology/gender-identification"
+VOICEPRINT_GENDERS = "/api/technology/gender-identification-voiceprints"
 
 CALL_S, MONOLOGUE = 30.0, (21.8, 28.4)  # where one of the two talks alone
 ALONE_S = (12.0, 18.6)  # where the monologue is put
@@ -232,6 +234,33 @@ def test_too_little_speech_for_a_voiceprint(server: Server, people: People, seco
     assert (detail["location"], detail["type"]) == (["body", "file"], "speech.too-little")
 
 
+def test_the_gender_of_each_channel_and_of_its_voiceprint(server: Server, people: People) -> None:
+    """June on the one channel, Carlo on the other, nobody on the third."""
+    june, carlo = (people.samples(name, 6.0) for name in ("june", "carlo"))
+    call = wav_of(np.stack([june, carlo, np.zeros_like(june)], axis=1))
+    body = run(server, call, GENDER, max_speech_length=2.5)
+    assert body["task"]["state"] == "done", body["error"]
+    first, second, nobody = body["result"]["channels"]
+    assert [each["channel_number"] for each in (first, second, nobody)] == [0, 1, 2]
+    assert (nobody["speech_length"], nobody["score_male"], nobody["score_female"]) == (
+        0,
+        None,
+        None,
+    )
+    assert all(1 < each["speech_length"] <= 2.5 for each in (first, second))
+
+    prints = [each["voiceprint"] for each in extracted(server, call, channels="0,1")]
+    sent = {"voiceprints": prints}
+    answer = requests.post(server.url + VOICEPRINT_GENDERS, json=sent, timeout=60)
+    results = followed(server, VOICEPRINT_GENDERS, answer)["result"]["results"]
+    for channel, of_print, sign in zip((first, second), results, (1, -1), strict=True):
+        for each in (channel, of_print):
+            female, male = each["score_female"], each["score_male"]
+            assert sign * female["score_llr"] > 0
+            assert male["score_llr"] == -female["score_llr"]
+            assert female["probability"] + male["probability"] == pytest.approx(1)
+
+
 def test_the_programs_of_the_docs(
     server: Server, sample_wav: Path, people: People, tmp_path: Path
 ) -> None:
@@ -275,7 +304,7 @@ def test_where_somebody_speaks(server: Server, stereo: bytes) -> None:
     ],
     ids=["empty", "text", "truncated", "nothing in the range", "no such channel"],
 )
-@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY, EXTRACTION])
+@pytest.mark.parametrize("path", [DIARIZATION, VOICE_ACTIVITY, EXTRACTION, GENDER])
 def test_unfit_input_is_rejected(
     server: Server, path: str, recording: bytes, asked: dict[str, Any], cause: str
 ) -> None:

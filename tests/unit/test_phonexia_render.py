@@ -8,14 +8,27 @@ import numpy as np
 import pytest
 
 from earmark.dialects.phonexia._render import state_of, task_body
-from earmark.dialects.phonexia._technologies import COMPARISON, RECORDING_TECHNOLOGIES
+from earmark.dialects.phonexia._technologies import (
+    COMPARISON,
+    RECORDING_TECHNOLOGIES,
+    VOICEPRINT_GENDERS,
+)
 from earmark.diarization import ChannelSpeech, Diarization, SpeechActivity, Turn
 from earmark.errors import Kind, NotFound
-from earmark.service import Comparison, Job, JobError, JobState, Voice, Voices
+from earmark.service import (
+    Comparison,
+    Job,
+    JobError,
+    JobState,
+    Voice,
+    VoiceprintGenders,
+    Voices,
+)
+from earmark.traits import ChannelGender, Gender, Genders
 from earmark.voiceprints import Voiceprint
 from some_job import some_job
 
-DIARIZATION, VOICE_ACTIVITY, EXTRACTION = RECORDING_TECHNOLOGIES
+DIARIZATION, VOICE_ACTIVITY, EXTRACTION, GENDER = RECORDING_TECHNOLOGIES
 
 
 def job(state: JobState, *, error: JobError | None = None) -> Job:
@@ -208,3 +221,38 @@ def test_a_task_that_met_a_failure_of_ours_has_failed(kind: Kind) -> None:
 def test_a_canceled_task_says_so() -> None:
     error = task_body(job(JobState.CANCELED), None)["error"]
     assert error == {"type": "internal", "message": "The task was canceled.", "detail": []}
+
+
+HIGH = Gender(llr=2.0, speech_s=4.0625, result="female")
+SCORES = {
+    "speech_length": 4.062,
+    "score_male": {"score_llr": -2.0, "probability": 0.1192},
+    "score_female": {"score_llr": 2.0, "probability": 0.8808},
+}
+NO_SCORES = {"speech_length": 0.25, "score_male": None, "score_female": None}
+
+
+def test_the_gender_of_each_channel() -> None:
+    found = Genders(
+        duration=9.0,
+        channels=(
+            ChannelGender(channel=0, speech_s=4.0625, gender=HIGH),
+            ChannelGender(channel=1, speech_s=0.25, gender=None),
+        ),
+    )
+    assert GENDER.render(found.to_json()) == {
+        "channels": [{"channel_number": 0, **SCORES}, {"channel_number": 1, **NO_SCORES}]
+    }
+    mixed = ChannelGender(channel=None, speech_s=0.25, gender=None)
+    shown = GENDER.render(Genders(duration=9.0, channels=(mixed,)).to_json())
+    assert shown == {"channels": [{"channel_number": 0, **NO_SCORES}]}
+
+
+def test_the_genders_of_voiceprints_in_their_order() -> None:
+    low = Gender(llr=-2.0, speech_s=4.0625, result="male")
+    first, second = VOICEPRINT_GENDERS.render(VoiceprintGenders(genders=(HIGH, low)).to_json())[
+        "results"
+    ]
+    assert first == SCORES
+    assert second["score_male"]["score_llr"] == 2.0
+    assert second["score_male"]["probability"] + second["score_female"]["probability"] == 1

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from phonexia.grpc.technologies.gender_identification.v1 import (
+    gender_identification_pb2_grpc as genders,
+)
 from phonexia.grpc.technologies.speaker_diarization.v1 import speaker_diarization_pb2_grpc as turns
 from phonexia.grpc.technologies.speaker_identification.v1 import (
     speaker_identification_pb2_grpc as voices,
@@ -14,6 +17,7 @@ from phonexia.grpc.technologies.voice_activity_detection.v1 import (
 
 from earmark.dialects.phonexia._analyses import SpeakerDiarization, VoiceActivityDetection
 from earmark.dialects.phonexia._extraction import VoiceprintExtraction
+from earmark.dialects.phonexia._genders import GenderIdentification
 from earmark.dialects.phonexia._voiceprints import (
     VoiceprintComparison,
     VoiceprintConversion,
@@ -37,6 +41,7 @@ def grpc_services(server: grpc.aio.Server, service: Service) -> tuple[str, ...]:
     voices.add_VoiceprintComparisonServicer_to_server(VoiceprintComparison(service), server)
     voices.add_VoiceprintMergingServicer_to_server(VoiceprintMerging(service), server)
     voices.add_VoiceprintConversionServicer_to_server(VoiceprintConversion(service), server)
+    genders.add_GenderIdentificationServicer_to_server(GenderIdentification(service), server)
     return (
         f"{_PACKAGE}.speaker_diarization.v1.SpeakerDiarization",
         f"{_PACKAGE}.voice_activity_detection.v1.VoiceActivityDetection",
@@ -44,4 +49,5 @@ def grpc_services(server: grpc.aio.Server, service: Service) -> tuple[str, ...]:
         f"{_PACKAGE}.speaker_identification.v1.VoiceprintComparison",
         f"{_PACKAGE}.speaker_identification.v1.VoiceprintMerging",
         f"{_PACKAGE}.speaker_identification.v1.VoiceprintConversion",
+        f"{_PACKAGE}.gender_identification.v1.GenderIdentification",
     )

@@ -32,7 +32,8 @@ def add_recording_route(app: FastAPI, service: Service, technology: RecordingTec
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise missing_file()
         _refuse_too_large(request, service.settings.max_upload_bytes)
-        caller, options = request.state.caller, selection.options()
+        caller = request.state.caller
+        options = technology.limit(selection.options(), request.query_params)
         form = await receive_recording(
             request,
             service,

@@ -9,13 +9,14 @@ from earmark.dialects.phonexia._errors import detail, dotted
 from earmark.diarization import Diarization, SpeechActivity, Turn
 from earmark.errors import InvalidOption, Kind, NotFound
 from earmark.service import Comparison, Job, JobError, JobState, VoiceprintGenders, Voices
-from earmark.traits import Gender
+from earmark.traits import Gender, Genders
 from earmark.voiceprints import DEFAULT_MODEL
 
 __all__ = [
     "comparison_result",
     "diarization_result",
     "extraction_result",
+    "gender_result",
     "speech_result",
     "state_of",
     "task_body",
@@ -100,17 +101,32 @@ def comparison_result(document: bytes) -> dict[str, Any]:
     return {"scores": {"columns_count": columns, "rows_count": rows, "values": values}}
 
 
+def gender_result(document: bytes) -> dict[str, Any]:
+    """The gender of each channel; a mix is channel 0."""
+    return {
+        "channels": [
+            {"channel_number": each.channel or 0, **_gender(each.speech_s, each.gender)}
+            for each in Genders.from_json(document).channels
+        ]
+    }
+
+
 def voiceprint_genders_result(document: bytes) -> dict[str, Any]:
     """The genders of voiceprints, in the order in which they were sent."""
-    return {"results": [_gender(each) for each in VoiceprintGenders.from_json(document).genders]}
+    found = VoiceprintGenders.from_json(document).genders
+    return {"results": [_gender(each.speech_s, each) for each in found]}
 
 
-def _gender(gender: Gender) -> dict[str, Any]:
-    """One answer: the scores are of one voice, seen from both sides."""
+def _gender(speech_s: float, gender: Gender | None) -> dict[str, Any]:
+    """One answer: the scores are of one voice, seen from both sides; null: too little speech."""
+    shown: dict[str, Any] = {"speech_length": round(speech_s, 3)}
+    if gender is None:
+        return {**shown, "score_male": None, "score_female": None}
+    female = round(gender.female, 4)
     return {
-        "speech_length": round(gender.speech_s, 3),
-        "score_male": {"score_llr": -gender.llr, "probability": gender.male},
-        "score_female": {"score_llr": gender.llr, "probability": gender.female},
+        **shown,
+        "score_male": {"score_llr": round(-gender.llr, 4), "probability": round(1 - female, 4)},
+        "score_female": {"score_llr": round(gender.llr, 4), "probability": female},
     }
 
 

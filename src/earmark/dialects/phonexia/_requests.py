@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final, Literal, Self
 
 from fastapi.exceptions import RequestValidationError
@@ -14,7 +14,7 @@ from earmark.dialects._http import idempotency_of
 from earmark.errors import InvalidInput
 from earmark.service import Idempotency, JobOptions
 
-__all__ = ["DiarizationConfig", "Selection", "missing_file", "promise_of"]
+__all__ = ["DiarizationConfig", "Selection", "SpeechLimit", "missing_file", "promise_of"]
 
 DEFAULT_MAX_SPEAKERS: Final = 100
 
@@ -95,6 +95,21 @@ class DiarizationConfig(BaseModel):
         raise RequestValidationError(
             [{**each, "loc": ("body", "config", *each["loc"])} for each in wrong]
         )
+
+
+class SpeechLimit(BaseModel):
+    """The query of a gender identification, beside the `Selection`: seconds of speech."""
+
+    max_speech_length: Annotated[float | None, Field(gt=0, le=1e9, allow_inf_nan=False)] = None
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> Self:
+        """Raises a RequestValidationError for what is no length."""
+        try:
+            return cls.model_validate(query)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError([{**each, "loc": ("query", *each["loc"])} for each in wrong])
 
 
 def missing_file() -> RequestValidationError:

@@ -11,10 +11,11 @@ from earmark.dialects.phonexia._render import (
     comparison_result,
     diarization_result,
     extraction_result,
+    gender_result,
     speech_result,
     voiceprint_genders_result,
 )
-from earmark.dialects.phonexia._requests import DiarizationConfig
+from earmark.dialects.phonexia._requests import DiarizationConfig, SpeechLimit
 from earmark.service import JobKind, JobOptions
 
 __all__ = [
@@ -41,10 +42,11 @@ class Technology:
 class RecordingTechnology(Technology):
     """One that takes a recording.
 
-    ``configure`` adds what the form's fields say to the options, and raises what is wrong with
-    them.
+    ``limit`` adds to the options what query parameters of this technology alone say, ``configure``
+    what the form's fields say; both raise what is wrong with them.
     """
 
+    limit: Callable[[JobOptions, Mapping[str, str]], JobOptions] = lambda options, _: options
     configure: Callable[[JobOptions, Mapping[str, str]], JobOptions] = lambda options, _: options
 
 
@@ -66,6 +68,11 @@ def _extract(options: JobOptions, _: Mapping[str, str]) -> JobOptions:
     return replace(options, speakers=1, voiceprints=True)
 
 
+def _limit_speech(options: JobOptions, query: Mapping[str, str]) -> JobOptions:
+    """Raises what `SpeechLimit.read` raises."""
+    return replace(options, speech_s=SpeechLimit.read(query).max_speech_length)
+
+
 RECORDING_TECHNOLOGIES: Final = (
     RecordingTechnology(
         path="/speaker-diarization",
@@ -83,6 +90,12 @@ RECORDING_TECHNOLOGIES: Final = (
         kind=JobKind.VOICEPRINT,
         configure=_extract,
         render=extraction_result,
+    ),
+    RecordingTechnology(
+        path="/gender-identification",
+        kind=JobKind.GENDER,
+        limit=_limit_speech,
+        render=gender_result,
     ),
 )
 
