@@ -28,6 +28,8 @@ from earmark.bench._service_report import (
 from earmark.bench._service_tables import print_service
 from earmark.bench._speed import Length, SpeedReport, bench_speed
 from earmark.bench._tables import print_diarization, print_speed
+from earmark.bench._traits import TraitsReport, bench_traits, traits_document
+from earmark.bench._traits_tables import print_traits
 from earmark.bench._verification import (
     OpenSet,
     Scored,
@@ -81,6 +83,7 @@ __all__ = [
     "Taken",
     "Throughput",
     "Total",
+    "TraitsReport",
     "TrialList",
     "Trials",
     "Upload",
@@ -91,6 +94,7 @@ __all__ = [
     "bench_live",
     "bench_service",
     "bench_speed",
+    "bench_traits",
     "bench_verification",
     "bootstrap",
     "calibrate",
@@ -113,6 +117,7 @@ __all__ = [
     "print_live",
     "print_service",
     "print_speed",
+    "print_traits",
     "print_verification",
     "read_trials",
     "score",
@@ -120,6 +125,7 @@ __all__ = [
     "speed_document",
     "this_machine",
     "total_of",
+    "traits_document",
     "turn_reliability",
     "verification_document",
 ]

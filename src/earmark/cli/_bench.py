@@ -299,6 +299,30 @@ def gallery(
 
 
 @app.command()
+def traits(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="A folder with nonspeech.csv and gender.csv, by default EARMARK_EVAL_DIR.",
+            show_default=False,
+        ),
+    ] = None,
+    json_file: _Json = None,
+) -> None:
+    """See how often speech, music, other sound and gender are told rightly, how late, at what cost.
+
+    Gender is counted by corpus; people of ls, so and cc were trained on.
+    """
+    from earmark.bench import bench_traits, print_traits, traits_document
+
+    with status() as say:
+        report = bench_traits(folder or _eval_dir(), settings=get_settings(), on_step=say)
+    print_traits(report, _wide())
+    _write(json_file, traits_document(report))
+
+
+@app.command()
 def concatenate(
     files: Annotated[list[Path], typer.Argument(help="Recordings.", show_default=False)],
     hours: Annotated[float, typer.Option(help="How long it shall be.", show_default=False)],
