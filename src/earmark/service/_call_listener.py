@@ -32,7 +32,7 @@ __all__ = ["LegListener"]
 
 _CATCH_UP_S = 120.0  # of stored sound are heard first; a longer call is read where it is stored
 _STATS_S = 0.5
-_PLENTY = 1.1  # times what is needed of net speech, in turns: there is enough in all likelihood
+_PLENTY = 1.05  # times the net speech that is needed, in turns: there is enough in all likelihood
 _NEVER = float("inf")
 _AGAIN_S = 2.0  # after which a task that still waits is told again
 
@@ -115,7 +115,8 @@ class LegListener:
         with self._lock:
             told = self._look_at_s == _NEVER and time.monotonic() > self._told_at + _AGAIN_S
             if told or needed_s != self._needed_s:
-                self._needed_s = self._look_at_s = needed_s
+                self._needed_s = needed_s
+                self._look_at_s = needed_s if self._searching else _PLENTY * needed_s
         self._consider()
 
     def close(self) -> None:
@@ -134,36 +135,48 @@ class LegListener:
         elif isinstance(event, Flushed):
             self._tellers.submit(self._look)
 
+    @property
+    def _searching(self) -> bool:
+        """Whether a task waits for the voice as heard here, and not to read what is stored."""
+        return self._needed_s == IDENTIFICATION_S
+
     def _consider(self) -> None:
-        """Have voiceprints made of all that has come, if there may be enough of it."""
+        """Look whether there is enough, if there may be."""
         with self._lock:
             if self.over or self._looking or self._speech_s < self._look_at_s:
                 return
+            if not self._searching:
+                self._noted_enough()
+                self.asks_to_store = True
+                return
             self._looking = True
         with suppress(SessionOver):
-            self._stream.flush()
+            self._stream.flush()  # so that voiceprints are made of all that has come
 
     def _look(self) -> None:
-        """Tell the tasks what was heard, or to read it, if that is enough."""
+        """Tell the tasks what was heard, if that is enough; or to read what is stored."""
         try:
             if self.over:
                 return
             heard, talk_s = _heard(self._stream.snapshot(), self._stream.voices())
+            missing_s = self._needed_s - heard.net_speech_s
             with self._lock:
-                needed_s = self._needed_s
-                missing_s = min(needed_s - heard.net_speech_s, _PLENTY * needed_s - talk_s)
-                self._look_at_s = self._speech_s + missing_s if missing_s > 0 else _NEVER
-                self._told_at = time.monotonic()
-            if missing_s > 0:
-                return
-            if heard.net_speech_s >= needed_s == IDENTIFICATION_S:
+                if missing_s <= 0:
+                    self._noted_enough()
+                elif talk_s >= _PLENTY * self._needed_s:
+                    self._noted_enough()
+                    self.asks_to_store = True
+                else:
+                    self._look_at_s = self._speech_s + max(_STATS_S, min(missing_s, 1.0))
+            if missing_s <= 0:
                 self._service.speaker_search.tell(self._call, self._leg, heard)
-            else:
-                self.asks_to_store = True
         except EarmarkError as error:  # storage is away: the tasks are told again
             _log.warning("What was heard of a call cannot be told now: %s", error)
         finally:
             self._looking = False
+
+    def _noted_enough(self) -> None:
+        self._look_at_s, self._told_at = _NEVER, time.monotonic()
 
     def _wake(self, speech_s: float) -> None:
         try:
