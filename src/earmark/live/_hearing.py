@@ -19,12 +19,15 @@ from earmark.diarization.parts import (
 )
 from earmark.models import Asking
 
-__all__ = ["Hearing"]
+__all__ = ["STRETCH_WINDOWS", "Hearing"]
 
 Float = NDArray[np.float32]
 
+STRETCH_WINDOWS = 2 * SPAN_WINDOWS
+"""Windows that are forgotten at once: 160 s."""
+
 _PATIENCE = 190  # blocks of 80 ms that speech waits for its chunk of 10 s to fill
-_WHOLE_S = 10.0  # after its beginning a view has all windows of a frame
+_WHOLE_S = 593 * FRAME_S  # after its beginning a view has all windows of a frame
 _EDGE_S = 0.6  # reach of the embeddings around a moment
 
 
@@ -113,9 +116,16 @@ class Hearing:
         """All evidence that is left, as `view` gives it."""
         return self._from(self._gathering.evidence.first_window)
 
-    def forget(self, until_s: float) -> None:
-        """Let go of evidence, so that what there is begins at ``until_s`` or earlier."""
-        self._gathering.evidence.forget(self._span_before(until_s - _WHOLE_S))
+    def forget(self) -> None:
+        """Let go of the oldest `STRETCH_WINDOWS` windows."""
+        evidence = self._gathering.evidence
+        evidence.forget(evidence.first_window + STRETCH_WINDOWS)
+
+    @property
+    def next_begin_s(self) -> float:
+        """What `begin_s` will be when the oldest windows are forgotten."""
+        first = self._gathering.evidence.first_window + STRETCH_WINDOWS
+        return first * self._parameters.window_step * FRAME_S + _WHOLE_S
 
     def _from(self, window: int) -> tuple[float, Evidence]:
         evidence = self._gathering.evidence.view(duration=self.end / 16000, since=window)

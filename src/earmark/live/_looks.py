@@ -243,8 +243,8 @@ class Looks:
         self, one: _Seen, run: _Run, window: Float, begin: int
     ) -> Asking[list[CleanSpeech]]:
         """Embed what is clean of a run, if enough has come, and see who it is."""
-        before = max(0, one.first + begin - run.first)  # frames that the look does not reach
-        total_s = (float(one.clean.sum()) + before) * FRAME_S
+        unseen = max(0, one.first + begin - run.first)  # frames that the look does not reach
+        total_s = (float(one.clean.sum()) + unseen) * FRAME_S
         if total_s < run.due or one.last < _LOOK_FRAMES - 90:
             return []
         run.due = next((due for due in _DUE_S if due > total_s), total_s + _DUE_STEP_S)

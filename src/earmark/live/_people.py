@@ -16,6 +16,7 @@ from earmark.diarization._linkage import average_linkage
 from earmark.diarization._parameters import Parameters
 from earmark.live._book import Piece, label_of
 from earmark.live._changes import Merge
+from earmark.models import product
 from earmark.voiceprints import best_matching, unit
 
 __all__ = ["People"]
@@ -23,6 +24,7 @@ __all__ = ["People"]
 Float = NDArray[np.float32]
 
 _SAME_S = 1.0  # of somebody's speech that turn out to be another one's make them one
+_ALIKE = 0.6  # cosine of who spoke earlier and who speaks now, if they are the same
 _REMEMBERED = 8  # groups of units whose linkage is kept
 
 
@@ -91,11 +93,18 @@ class People:
         return nearest_speakers(evidence, self._centroids, self._parameters), self._centroids
 
     def number(
-        self, channel: Channel, centroids: Float, origin_s: float, told: list[Piece]
-    ) -> None:
+        self,
+        channel: Channel,
+        centroids: Float,
+        origin_s: float,
+        told: list[Piece],
+        past: tuple[list[int], Clusters] | None,
+    ) -> list[int]:
         """Give new clusters the numbers of those who were told where they speak now.
 
-        ``channel`` is their answer, its times counted from ``origin_s``.
+        Returns those of the channel's speakers. ``channel`` is the clusters' answer, its times
+        counted from ``origin_s``. ``past`` are numbers and voices of who spoke earlier, and may not
+        have spoken since.
         """
         labels = sorted({piece.speaker for piece in told})
         worth = _shared(channel, origin_s, told, labels)
@@ -103,11 +112,18 @@ class People:
         for row, column in best_matching(worth) if worth.size else []:
             if worth[row, column] > 0:
                 numbers[channel.order[row]] = labels[column]
+        if past is not None and len(past[0]):
+            alike = product(unit(past[1].total), centroids)
+            for row, cluster in best_matching(alike.astype(np.float64)):
+                number = past[0][row]
+                if numbers[cluster] < 0 and number not in numbers and alike[row, cluster] > _ALIKE:
+                    numbers[cluster] = number
         for cluster in channel.order:
             if numbers[cluster] < 0:
                 numbers[cluster] = self._fresh()
         present = [cluster for cluster, number in enumerate(numbers) if number >= 0]
         self._centroids, self._numbers = centroids[present], [numbers[i] for i in present]
+        return [numbers[cluster] for cluster in channel.order]
 
     def settle(self, told: list[Piece], settled: list[Piece], until_s: float) -> list[Merge]:
         """Merge who has no cluster into who speaks there, as far as that is ``settled`` now.
@@ -140,7 +156,7 @@ class People:
         return merges
 
     def of(self, channel: Channel) -> list[int]:
-        """The number of each of the channel's speakers, who are the clusters as they are."""
+        """The number of each of the channel's speakers, who are of the clusters as they are."""
         return [self._numbers[cluster] for cluster in channel.order]
 
     def _fresh(self) -> int:

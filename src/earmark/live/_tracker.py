@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from earmark.diarization import Diarization
 from earmark.diarization._answer import diarization_of
 from earmark.diarization._channel import Channel, label_voices
-from earmark.diarization._clustering import CountHint
+from earmark.diarization._clustering import Clusters, CountHint
 from earmark.diarization._grid import FRAME_SAMPLES
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import ACCURATE
+from earmark.live._archive import Archive
 from earmark.live._book import PAUSE_S, Book, Piece, joined, label_of, number_of
 from earmark.live._changes import HOP_SAMPLES, Change, CleanSpeech, Merge, SpeechEdge
 from earmark.live._config import LiveConfig
-from earmark.live._hearing import Hearing
+from earmark.live._hearing import STRETCH_WINDOWS, Hearing
 from earmark.live._looks import LOOK_SAMPLES, Looks
 from earmark.live._people import People
 from earmark.models import Asking
@@ -38,6 +39,7 @@ _SILENCE_S = 0.5  # after so much of it nobody speaks any more
 _CLUSTER_SHARE = 0.15  # voices are told apart afresh after this share of the time so far, ...
 _CLUSTER_LEAST_S = 2.0
 _CLUSTER_MOST_S = 60.0  # ... within these limits
+_EVIDENCE_BYTES = 8_000_000  # about 20 minutes; what is older is put away
 _CLEAN_LEAST_S = 0.4  # shorter stretches are not given as clean speech
 
 
@@ -51,6 +53,7 @@ class Tracker:
         dimensions = len(models.networks[models.probed].bias)
         self._people = People(self._hint, ACCURATE, dimensions)
         self._looks = Looks(models, ACCURATE, self._people, self._hearing.filters)
+        self._archive = Archive()
         self._book = Book()
         self._settled: list[Piece] = []  # the newest confirmed turns
         self._settled_s = 0.0
@@ -60,7 +63,7 @@ class Tracker:
     @property
     def nbytes(self) -> int:
         """Memory that is held, about."""
-        return self._hearing.nbytes
+        return self._hearing.nbytes + self._archive.nbytes
 
     def step(self, samples: Float) -> Asking[list[Change]]:
         """The next hop: float32 [`HOP_SAMPLES`]; returns what it changes."""
@@ -90,16 +93,19 @@ class Tracker:
         yield from self._hearing.finish(rest)
         end = self._hearing.end / _RATE
         origin, evidence = self._hearing.all()
-        speakers, centroids = self._people.cluster(evidence, ())
+        speakers, centroids = self._people.cluster(evidence, self._archive.groups())
         channel = label_voices(evidence, speakers, centroids, self._parameters)
+        if self._archive:
+            channel = self._archive.before(channel, centroids, origin, self._hearing.begin_s)
+            origin = 0.0
         told = self._book.pieces
-        self._people.number(channel, centroids, origin, told)
-        numbers = self._people.of(channel)
-        self._settled = _pieces(channel, numbers, origin, settled=True)
+        numbers = self._people.number(channel, centroids, origin, told, self._past())
+        since = self._hearing.begin_s
+        self._settled = _cut(_pieces(channel, numbers, origin), since, end)
+        self._settled_s = end
         changes: list[Change] = []
         changes += self._merge(told, np.inf)
-        self._settled_s = end
-        changes += self._book.update(self._hearing.begin_s, joined(self._settled))
+        changes += self._book.update(since, joined(self._settled))
         if self._speaking:
             self._speaking = False
             last = max((piece.end for piece in self._settled), default=end)
@@ -113,20 +119,15 @@ class Tracker:
         if until >= self._next_clusters_s or not self._people.clustered:
             wait = min(max(until * _CLUSTER_SHARE, _CLUSTER_LEAST_S), _CLUSTER_MOST_S)
             self._next_clusters_s = until + wait
-            origin, evidence = self._hearing.all()
-            if not evidence.unit_vector.any():
+            if not (pieces := self._cluster()):
                 self._settled_s = until
                 return changes
-            speakers, centroids = self._people.cluster(evidence, ())
-            channel = label_voices(evidence, speakers, centroids, self._parameters)
-            self._people.number(channel, centroids, origin, self._book.pieces)
             since = self._hearing.begin_s
         else:
             origin, evidence = self._hearing.view(before)
             speakers, centroids = self._people.nearest(evidence)
             channel = label_voices(evidence, speakers, centroids, self._parameters)
-            since = before
-        pieces = _pieces(channel, self._people.of(channel), origin, settled=True)
+            pieces, since = _pieces(channel, self._people.of(channel), origin), before
         fresh = _cut(pieces, since, until)
         self._settled = joined([*_cut(self._settled, 0.0, since), *fresh])
         self._settled_s = until
@@ -138,6 +139,40 @@ class Tracker:
             changes += self._tell(since)
         return changes
 
+    def _cluster(self) -> list[Piece]:
+        """Tell the voices apart afresh; who speaks in all sound that there is evidence of."""
+        while True:
+            origin, evidence = self._hearing.all()
+            large = self._hearing.nbytes > _EVIDENCE_BYTES
+            if not evidence.unit_vector.any() and not large:
+                return []  # nobody yet
+            past = self._past()
+            earlier = [] if past is None else [past[1]]
+            speakers, centroids = self._people.cluster(evidence, earlier)
+            channel = label_voices(evidence, speakers, centroids, self._parameters)
+            numbers = self._people.number(channel, centroids, origin, self._book.pieces, past)
+            if not large:
+                return _pieces(channel, numbers, origin)
+            since, until = self._hearing.begin_s, self._hearing.next_begin_s
+            self._archive.add(
+                channel,
+                speakers,
+                numbers,
+                evidence,
+                windows=STRETCH_WINDOWS,
+                origin_s=origin,
+                since_s=since,
+                until_s=until,
+            )
+            self._book.forget(until)
+            self._settled = _cut(self._settled, until, self._settled_s)
+            del evidence  # its arrays are about to change
+            self._hearing.forget()
+
+    def _past(self) -> tuple[list[int], Clusters] | None:
+        """Who speaks in what is put away."""
+        return self._archive.people() if self._archive else None
+
     def _merge(self, told: list[Piece], until: float) -> list[Merge]:
         """Let go of speakers who are somebody else, from what is settled until then."""
         merges = self._people.settle(told, self._settled, until)
@@ -145,6 +180,7 @@ class Tracker:
             source, target = number_of(merge.source), number_of(merge.target)
             self._book.relabel(source, target)
             self._looks.relabel(source, target)
+            self._archive.relabel(source, target)
             self._settled = [
                 replace(piece, speaker=target) if piece.speaker == source else piece
                 for piece in self._settled
@@ -201,13 +237,13 @@ class Tracker:
         )
 
 
-def _pieces(channel: Channel, numbers: list[int], origin: float, *, settled: bool) -> list[Piece]:
+def _pieces(channel: Channel, numbers: list[int], origin: float) -> list[Piece]:
     return [
         Piece(
             start=origin + span.start,
             end=origin + span.end,
             speaker=numbers[span.speaker],
-            settled=settled,
+            settled=True,
             confidence=span.confidence,
         )
         for span in channel.spans
