@@ -24,14 +24,14 @@ class LiveEngine:
     """Models and threads for any number of sessions; loaded when the first one needs them.
 
     ``settings`` say where the models are, what runs them, and how many threads there are (all
-    usable cores when they do not say).
+    usable cores when they do not say). ``sessions`` are those that use it.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or get_settings()
         self._lock = threading.Lock()
         self._loaded: tuple[LiveModels, Runner] | None = None
-        self._sessions: WeakSet[LiveSession] = WeakSet()
+        self.sessions: WeakSet[LiveSession] = WeakSet()
 
     def load(self) -> tuple[LiveModels, Runner]:
         """The models and the runner, loaded now unless they are.
@@ -49,7 +49,7 @@ class LiveEngine:
 
     def close(self) -> None:
         """End all sessions that are open, with `CloseReason.SHUTTING_DOWN`, and the threads."""
-        for session in list(self._sessions):
+        for session in list(self.sessions):
             session.abandon(CloseReason.SHUTTING_DOWN, "The live engine is shutting down.")
             session.wait()
         with self._lock:
@@ -70,7 +70,7 @@ class LiveEngine:
 
     def join(self, session: LiveSession) -> None:
         """Have `close` end this session too."""
-        self._sessions.add(session)
+        self.sessions.add(session)
 
 
 def _usable_cores() -> int:
