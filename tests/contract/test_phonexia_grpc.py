@@ -50,6 +50,7 @@ MAX_BYTES = 2_000_000
 DIARIZATION, ACTIVITY = "speaker_diarization", "voice_activity_detection"
 EXTRACTION, COMPARISON = "voiceprint_extraction", "voiceprint_comparison"
 GENDER = "gender_identification"
+HEARD_AT_ONCE_S = 1.024  # of sound, after which is looked whether there is enough speech
 
 
 @pytest.fixture(scope="module")
@@ -397,7 +398,8 @@ def test_the_gender_of_a_recording_and_of_its_voiceprint(
             assert probability == pytest.approx(1 / (1 + np.exp(-llr)), abs=1e-4)
             assert score(told, other) == pytest.approx((-llr, 1 - probability), abs=1e-5)
         assert seconds(heard["processed_audio_length"]) == (6 if of == "female" else 5)
-        assert 1 < seconds(heard["results"][0]["speech_length"]) <= (3 if of == "female" else 5)
+        most = 3 + HEARD_AT_ONCE_S if of == "female" else 5
+        assert 1 < seconds(heard["results"][0]["speech_length"]) <= most
 
 
 def test_genders_of_voiceprints_come_with_each_request(
