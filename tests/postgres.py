@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from earmark.storage import Database, migrate
 
-__all__ = ["Postgres", "database", "database_url", "postgres", "postgres_url"]
+__all__ = ["Postgres", "database", "database_url", "mostly", "postgres", "postgres_url"]
 
 PASSWORD = "p@ss/word:1"  # with what has to be escaped in a URL
 _DEADLINE_S = 60.0
@@ -133,6 +133,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'database' / 'earmark.db'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+def mostly(kind: str) -> pytest.MarkDecorator:
+    """Of a test with a database: one ``kind`` in the fast tier, the other in the slow one."""
+    kinds = [
+        pytest.param(each, marks=() if each == kind else pytest.mark.slow)
+        for each in ("sqlite", "postgresql")
+    ]
+    return pytest.mark.parametrize("database_url", kinds, indirect=True)
 
 
 @pytest.fixture

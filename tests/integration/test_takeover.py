@@ -12,6 +12,7 @@ import pytest
 
 from earmark.service import JobState
 from earmark.storage import jobs as rows
+from postgres import mostly
 from raw_server import RawServer, serve
 from server import Server
 from waiting import until
@@ -100,6 +101,7 @@ def test_killed_while_storing(works: Works, sample_wav: Path) -> None:
     assert_done_once(works, job_id)
 
 
+@mostly("postgresql")
 def test_what_was_analysed_before_the_end_was_noted_is_not_analysed_again(
     works: Works, sample_wav: Path
 ) -> None:
@@ -125,6 +127,7 @@ def test_what_was_analysed_before_the_end_was_noted_is_not_analysed_again(
     assert stored == [works.job(job_id).result_blob]
 
 
+@mostly("postgresql")
 def test_a_worker_that_was_only_slow_does_no_harm(works: Works, sample_wav: Path) -> None:
     pair = two_workers(works)
     job_id = works.submit(sound(sample_wav, 300))
@@ -144,6 +147,7 @@ def test_a_worker_that_was_only_slow_does_no_harm(works: Works, sample_wav: Path
     assert len(works.executors()) == 2
 
 
+@mostly("sqlite")
 def test_a_recording_that_worker_after_worker_dies_of_is_given_up(
     works: Works, sample_wav: Path
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from earmark.service import JobState
+from postgres import mostly
 from waiting import until
 from workers import Works, open_works, sound
 
@@ -20,6 +21,7 @@ def works(database_url: str, tmp_path: Path, models_dir: Path) -> Iterator[Works
         yield opened
 
 
+@mostly("sqlite")
 def test_one_that_stood_still_does_other_jobs_while_its_own_goes_on_elsewhere(
     works: Works, sample_wav: Path
 ) -> None:
@@ -36,6 +38,7 @@ def test_one_that_stood_still_does_other_jobs_while_its_own_goes_on_elsewhere(
     assert works.job(taken).state is JobState.RUNNING
 
 
+@mostly("sqlite")
 def test_one_that_was_taken_over_is_handed_back_for_whoever_is_next(
     works: Works, sample_wav: Path
 ) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
+from numpy.typing import NDArray
 
 from earmark.diarization import SpeakerChart, Turn
 from results import diarization, turn, turns
@@ -89,16 +91,17 @@ def test_silence_only() -> None:
 def test_the_figures_agree_with_a_count_of_milliseconds(rows: tuple[Turn, ...]) -> None:
     rows = tuple(row for row in rows if row.end < 60)
     chart = diarization(*rows, duration=60).chart()
-    active: list[set[str]] = [set() for _ in range(60_000)]
+    active: dict[str, NDArray[np.bool_]] = {}
     for row in rows:
-        for moment in range(round(row.start * 1000), round(row.end * 1000)):
-            active[moment].add(row.speaker)
-    assert chart.speech == pytest.approx(sum(map(bool, active)) / 1000, abs=1e-9)
-    assert chart.overlap == pytest.approx(sum(len(who) > 1 for who in active) / 1000, abs=1e-9)
+        own = active.setdefault(row.speaker, np.zeros(60_000, np.bool_))
+        own[round(row.start * 1000) : round(row.end * 1000)] = True
+    talkers = sum((own.astype(np.int64) for own in active.values()), np.zeros(60_000, np.int64))
+    assert chart.speech == pytest.approx((talkers > 0).sum() / 1000, abs=1e-9)
+    assert chart.overlap == pytest.approx((talkers > 1).sum() / 1000, abs=1e-9)
     assert chart.speech + chart.silence == pytest.approx(60)
     for each in chart.speakers:
-        mine = [who for who in active if each.speaker in who]
-        assert each.talk == pytest.approx(len(mine) / 1000, abs=1e-9)
-        assert each.overlap == pytest.approx(sum(len(w) > 1 for w in mine) / 1000, abs=1e-9)
+        own = active[each.speaker]
+        assert each.talk == pytest.approx(own.sum() / 1000, abs=1e-9)
+        assert each.overlap == pytest.approx((own & (talkers > 1)).sum() / 1000, abs=1e-9)
     if rows:
         assert sum(each.share for each in chart.speakers) == pytest.approx(1, abs=1e-3)
