@@ -6,14 +6,16 @@ import base64
 import hashlib
 import hmac
 import json
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from call_media import Socket, connected
 from chime import ChimeServer
@@ -323,3 +325,16 @@ def test_what_is_not_twilios_protocol_is_closed(desk: Desk, message: str | bytes
     with desk.connect() as socket:
         socket.connection.send(message)
         assert socket.closed()[0] == 1008
+
+
+def test_a_server_that_shuts_down_says_so(acme: ChimeServer, desk: Desk) -> None:
+    """The last of these tests: the server is no more."""
+    with desk.connect() as socket:
+        stream = Stream(socket, "CAlast")
+        stream.start(connector=desk.connector, key=acme.token)
+        until(lambda: desk.call("CAlast"), what="the call")
+        acme.server.process.send_signal(signal.SIGTERM)
+        with suppress(ConnectionClosed):
+            while True:
+                stream.media("inbound", bytes(160))
+        assert socket.closed()[0] == 1012

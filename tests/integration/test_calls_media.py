@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +22,7 @@ from earmark.storage import calls
 from server import running
 from waiting import until
 
+DOCS = Path(__file__).parents[2] / "docs/calls.md"
 MULAW: dict[str, Any] = {"encoding": "mulaw", "sample_rate": 8000}
 PCM: dict[str, Any] = {"encoding": "pcm_s16le", "sample_rate": 16000}
 
@@ -192,6 +195,26 @@ def test_a_page_connects_with_a_ticket(line: Line, http: httpx.Client) -> None:
     with connected(line.acme.server, f"{line.call}/media", **query) as socket:
         assert socket.receive()["type"] == "started"
     assert refusal(line.acme, line.call, None, query) == (401, "key.unknown"), "it was used"
+
+
+def test_the_program_of_the_documentation_runs(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = re.search(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    program = found[1]
+    url = line.acme.server.url.replace("http", "ws", 1) + line.call
+    for said, meant in (
+        ('"em_…"', repr(line.acme.token)),
+        ('"ws://127.0.0.1:8000/api/v1/calls/5l305bxj7yblb96k11of3i/call-4711"', repr(url)),
+    ):
+        assert said in program
+        program = program.replace(said, meant)
+    (tmp_path / "caller.ulaw").write_bytes(bytes(5 * 8000))
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})
+    assert capsys.readouterr().out.split() == ["started", "stored", "finished"]
+    assert line.sound_s()["caller"] == 5.0
 
 
 def test_what_was_acknowledged_survives_the_death_of_the_server(line: Line, call: str) -> None:
