@@ -24,7 +24,7 @@ __all__ = ["People"]
 Float = NDArray[np.float32]
 
 _SAME_S = 1.0  # of somebody's speech that turn out to be another one's make them one
-_ALIKE = 0.6  # cosine of who spoke earlier and who speaks now, if they are the same
+_ALIKE = 0.7  # cosine of who spoke earlier and who speaks now, if they are the same
 _REMEMBERED = 8  # groups of units whose linkage is kept
 
 
@@ -109,15 +109,17 @@ class People:
         labels = sorted({piece.speaker for piece in told})
         worth = _shared(channel, origin_s, told, labels)
         numbers = [-1] * len(centroids)
-        for row, column in best_matching(worth) if worth.size else []:
-            if worth[row, column] > 0:
-                numbers[channel.order[row]] = labels[column]
         if past is not None and len(past[0]):
             alike = product(unit(past[1].total), centroids)
             for row, cluster in best_matching(alike.astype(np.float64)):
-                number = past[0][row]
-                if numbers[cluster] < 0 and number not in numbers and alike[row, cluster] > _ALIKE:
-                    numbers[cluster] = number
+                if alike[row, cluster] > _ALIKE:
+                    numbers[cluster] = past[0][row]
+        rows = [row for row, cluster in enumerate(channel.order) if numbers[cluster] < 0]
+        columns = [column for column, label in enumerate(labels) if label not in numbers]
+        left = worth[np.ix_(rows, columns)]
+        for i, j in best_matching(left) if left.size else []:
+            if left[i, j] > 0:
+                numbers[channel.order[rows[i]]] = labels[columns[j]]
         for cluster in channel.order:
             if numbers[cluster] < 0:
                 numbers[cluster] = self._fresh()
@@ -125,17 +127,19 @@ class People:
         self._centroids, self._numbers = centroids[present], [numbers[i] for i in present]
         return [numbers[cluster] for cluster in channel.order]
 
-    def settle(self, told: list[Piece], settled: list[Piece], until_s: float) -> list[Merge]:
+    def settle(
+        self, told: list[Piece], settled: list[Piece], until_s: float, past: Sequence[int]
+    ) -> list[Merge]:
         """Merge who has no cluster into who speaks there, as far as that is ``settled`` now.
 
-        ``told`` are the turns as they were told before.
+        ``told`` are the turns as they were told before. Who is of the ``past`` stays.
         """
         merges = []
         for piece in told:
             first = self._since.get(piece.speaker, np.inf)
             self._since[piece.speaker] = min(first, piece.start)
         for label in sorted({*self._quick, *(piece.speaker for piece in told)}):
-            if label in self._numbers:
+            if label in self._numbers or label in past:
                 self._quick.pop(label, None)
                 continue
             own = [piece for piece in told if piece.speaker == label]

@@ -144,6 +144,7 @@ class Tracker:
         while True:
             origin, evidence = self._hearing.all()
             large = self._hearing.nbytes > _EVIDENCE_BYTES
+            large &= self._hearing.next_begin_s < self._settled_s
             if not evidence.unit_vector.any() and not large:
                 return []  # nobody yet
             past = self._past()
@@ -175,7 +176,8 @@ class Tracker:
 
     def _merge(self, told: list[Piece], until: float) -> list[Merge]:
         """Let go of speakers who are somebody else, from what is settled until then."""
-        merges = self._people.settle(told, self._settled, until)
+        past = self._past()
+        merges = self._people.settle(told, self._settled, until, past[0] if past else ())
         for merge in merges:
             source, target = number_of(merge.source), number_of(merge.target)
             self._book.relabel(source, target)
