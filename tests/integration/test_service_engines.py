@@ -165,9 +165,10 @@ sys.stdin.read()
     ) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"ready\n"
+        # A process that was forked and has not become an engine yet is not known as one.
+        until(lambda: len(engines_of(worker.pid)) == 2, what="two engines")
         engines = engines_of(worker.pid)
         worker.kill()
-    assert len(engines) == 2
     assert not psutil.wait_procs(engines, timeout=10)[1]
 
 
