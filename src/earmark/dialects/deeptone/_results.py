@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
@@ -12,7 +11,7 @@ from earmark.dialects.deeptone._render import People, entry
 from earmark.dialects.deeptone._requests import FileAsked
 from earmark.errors import NotFound
 from earmark.service import Job, JobState
-from earmark.traits import Trait, TraitKind, TraitReport
+from earmark.traits import TraitReport, TraitSeries
 
 __all__ = ["channel_result", "job_document", "job_results"]
 
@@ -44,14 +43,11 @@ def job_document(job: Job) -> dict[str, Any]:
 def job_results(job: Job, document: bytes) -> dict[str, Any]:
     """The results of a job that is done, from its stored document."""
     asked = FileAsked.of_document(job.render)
-    channels = _read(document)
-    return {
-        "result": {
-            "channels": {
-                str(channel): channel_result(series, asked) for channel, series in channels
-            }
-        }
+    channels = {
+        str(each.channel or 0): channel_result(each.series, asked)
+        for each in TraitSeries.from_json(document).channels
     }
+    return {"result": {"channels": channels}}
 
 
 def channel_result(series: Sequence[TraitReport], asked: FileAsked) -> dict[str, Any]:
@@ -104,17 +100,6 @@ def _stretches(answers: Sequence[Row], model: str) -> Iterator[dict[str, Any]]:
 def _label(results: Mapping[str, Any], model: str) -> str:
     label: str = results[model][_SPEAKER_ANSWER if model == SPEAKER_MAP else "result"]
     return label
-
-
-def _read(document: bytes) -> Iterator[tuple[int, list[TraitReport]]]:
-    """The channels of a document ``earmark.traits/1``, and what was reported of each."""
-    for channel in json.loads(document)["channels"]:
-        yield channel["channel"], [_report(row) for row in channel["series"]]
-
-
-def _report(row: Mapping[str, Any]) -> TraitReport:
-    traits = {TraitKind(kind): Trait(**trait) for kind, trait in row["traits"].items()}
-    return TraitReport(**{**row, "traits": traits})
 
 
 def _ms(seconds: float) -> int:
