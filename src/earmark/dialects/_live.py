@@ -158,10 +158,12 @@ class LiveFeed:
         return event
 
     def _tell(self, event: Event) -> None:
-        self._loop.call_soon_threadsafe(self._arrived, event)
+        with suppress(RuntimeError):  # the loop is closed: nobody is there any more
+            self._loop.call_soon_threadsafe(self._arrived, event)
 
     def _tell_replaced(self) -> None:
-        self._loop.call_soon_threadsafe(self._taken_over)
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._taken_over)
 
     def _give_up_at(self, at: float | None) -> None:
         if self._inside and not self._patience.expired():

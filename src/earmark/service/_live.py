@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from earmark.errors import Draining, EarmarkError, NotFound, RateLimited, SessionOver, Unavailable
-from earmark.service._live_stream import Hosted, LiveStream, OnEvent
+from earmark.service._live_stream import Hosted, LiveStream, OnEvent, Teller
 from earmark.service._model import Caller, IdentifyOptions, Scope
 from earmark.service._store import Store
 from earmark.storage import keys as key_rows
@@ -90,7 +90,7 @@ class LiveSessions:
             )
             hosted.host(
                 LiveSession(
-                    config, engine=self._loaded(), recognizer=recognizer, on_event=hosted.told
+                    config, engine=self._loaded(), recognizer=recognizer, on_event=Teller(hosted)
                 )
             )
         except BaseException:

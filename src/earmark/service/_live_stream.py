@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from earmark.live import CloseReason, Event, LiveSession, LiveView
     from earmark.voiceprints import Voiceprint
 
-__all__ = ["Hosted", "LiveStream", "OnEvent"]
+__all__ = ["Hosted", "LiveStream", "OnEvent", "Teller"]
 
 _BUSY_S = 1.0  # the rest of a step waits for more sound
 
 OnEvent: TypeAlias = Callable[["Event"], None]
+
+
+def _unheard(_: Event) -> None:
+    """Where events of a connection go that is gone."""
 
 
 class LiveStream:
@@ -90,11 +94,15 @@ class LiveStream:
 
     def acknowledge(self, number: int) -> None:
         """Events up to this number need not be kept any more."""
-        self._hosted.acknowledge(number)
+        self._hosted.acknowledge(self, number)
 
     def lost(self) -> None:
         """The connection is gone: the session waits to be resumed, or ends if it cannot be."""
         self._hosted.lost(self)
+
+    def let_go(self) -> None:
+        """Forget who was told, so that nothing is kept in memory in a circle."""
+        self.on_event, self.on_replaced = _unheard, None
 
     def snapshot(self) -> LiveView:
         """What is known now, as `LiveSession.snapshot`."""
@@ -108,6 +116,20 @@ class LiveStream:
     def result(self) -> Diarization:
         """The final answer, as `LiveSession.result`."""
         return self._hosted.session.result
+
+
+class Teller:
+    """What a session tells its events; it forgets its host at the end, as `LiveStream.let_go`."""
+
+    def __init__(self, hosted: Hosted) -> None:
+        self._hosted: Hosted | None = hosted
+
+    def __call__(self, event: Event) -> None:
+        hosted = self._hosted
+        if hosted is not None:
+            hosted.told(event)
+            if hosted.over:
+                self._hosted = None
 
 
 class Hosted:
@@ -228,8 +250,10 @@ class Hosted:
         if self.over:
             self.on_over(self)
 
-    def acknowledge(self, number: int) -> None:
+    def acknowledge(self, stream: LiveStream, number: int) -> None:
         with self._events:
+            if self._holder is not stream:
+                return
             self._acknowledged = max(self._acknowledged, min(number, self._told))
             while self._kept and self._kept[0].number <= self._acknowledged:
                 self._kept.popleft()
@@ -266,6 +290,7 @@ class Hosted:
         from earmark.live import CloseReason
 
         with self._pushing, self._events:
+            stream.let_go()
             if self._holder is not stream:
                 return
             self._holder = None
