@@ -48,10 +48,11 @@ CORPORA = {
 ADULT = 18
 STRETCH, PAST = 16_384, 8_192  # samples, as in a stream
 STRETCHES = (1, 2, 3, 5)  # together
+LEARNED_S = 1.0  # of speech, from which on an example is learned from
 TWO_S = (1.4, 2.1)  # seconds of speech: what is left of two stretches
 FOLDS = 8
 # On weights of standard inputs, of 1 to 1000 tried: with less, corpora are learned beside gender.
-RIDGE = {"sound": 100.0, "voiceprint": 30.0}
+RIDGE = 30.0
 RIDGE_OF_PITCH = 0.3
 PITCHES = 3  # inputs, of sound
 UNKNOWN_BELOW = 1.0  # natural log odds
@@ -89,7 +90,7 @@ def main() -> int:
     document: dict[str, Any] = {"provenance": provenance(sound)}
     for name, examples in (("sound", sound), ("voiceprint", voiceprints)):
         print(f"\n{name}: {len(examples)} examples")
-        document[name] = train(examples, RIDGE[name], PITCHES if name == "sound" else 0)
+        document[name] = train(examples, PITCHES if name == "sound" else 0)
     target = Path(earmark.traits.__file__).with_name("gender.json")
     target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {target.name}: {target.stat().st_size} bytes")
@@ -159,22 +160,23 @@ def pieces(models: TraitModels, samples: Float) -> Iterator[tuple[Float, float]]
                 yield gender_inputs(found.hertz, found.embedding), found.seconds
 
 
-def train(examples: Sequence[Example], ridge: float, pitches: int) -> dict[str, Any]:
+def train(examples: Sequence[Example], pitches: int) -> dict[str, Any]:
     """Report on people left out, and what the layer is."""
-    own = [each for each in examples if each.corpus in CORPORA]
-    people = sorted({(each.female, each.speaker) for each in own})
+    shipped = [each.corpus in CORPORA for each in examples]
+    mine = np.array(shipped) & np.array([each.seconds > LEARNED_S for each in examples])
+    own = [each for each, chosen in zip(examples, mine, strict=True) if chosen]
+    people = sorted({(e.female, e.speaker) for e in examples if e.corpus in CORPORA})
     llr = np.zeros(len(examples))
     for fold in range(FOLDS):
         held = {speaker for _, speaker in people[fold::FOLDS]}
-        weights = fit([each for each in own if each.speaker not in held], ridge, pitches)
+        weights = fit([each for each in own if each.speaker not in held], pitches)
         for i, each in enumerate(examples):
             if each.speaker in held:
                 llr[i] = weights[:-1] @ each.inputs + weights[-1]
-    mine = np.array([each.corpus in CORPORA for each in examples])
     scale, offset = calibrate(llr[mine], own)
-    weights = fit(own, ridge, pitches)
+    weights = fit(own, pitches)
     for i, each in enumerate(examples):
-        if not mine[i]:
+        if not shipped[i]:
             llr[i] = weights[:-1] @ each.inputs + weights[-1]
     llr = np.clip(scale * llr + offset, -MOST, MOST)
     report(examples, llr)
@@ -206,13 +208,13 @@ def importance(examples: Sequence[Example]) -> Double:
     return np.asarray(weight)
 
 
-def fit(examples: Sequence[Example], ridge: float, pitches: int) -> Double:
+def fit(examples: Sequence[Example], pitches: int) -> Double:
     """Weights of the inputs and a constant [n + 1], by ridge-penalized logistic regression."""
     inputs = np.stack([each.inputs for each in examples]).astype(np.float64)
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
     deviation[pitches:] = deviation[pitches:].mean()  # an embedding's numbers are of one kind
     standard = np.column_stack([(inputs - mean) / deviation, np.ones(len(inputs))])
-    penalty = np.full(len(mean) + 1, ridge)
+    penalty = np.full(len(mean) + 1, RIDGE)
     penalty[:pitches] = RIDGE_OF_PITCH
     penalty[-1] = 1e-6
     target = np.array([each.female for each in examples])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from earmark.traits._model import Trait
 __all__ = ["SILENT", "gender_trait", "shares", "sound_trait"]
 
 Float = NDArray[np.float32]
+T = TypeVar("T", float, Float)
 
 SILENT = Trait(result="silence", confidence=1.0)
 
@@ -27,7 +29,7 @@ def shares(probabilities: Float) -> Float:
     Speech comes before music: people talk over it.
     """
     speech, music = probabilities[:, 0], probabilities[:, 1]
-    speech = _SPEECH_ODDS * speech / (_SPEECH_ODDS * speech + 1 - speech)
+    speech = _with_odds(speech, _SPEECH_ODDS)
     return np.stack([speech, (1 - speech) * music, (1 - speech) * (1 - music)], axis=1)
 
 
@@ -36,11 +38,18 @@ def sound_trait(frames: Float, volume: float) -> Trait:
     if not len(frames):
         return SILENT
     speech, music, other = (float(each) for each in frames.mean(axis=0, dtype=np.float64))
-    raw = {"speech": speech, "music": music, "other": other}
+    # Who talks pauses: a period is about speech when less than half of it is.
+    spoken = _with_odds(speech, (1 - _SPOKEN) / _SPOKEN)
+    rest = (1 - spoken) / max(1 - speech, 1e-9)
+    raw = {"speech": spoken, "music": rest * music, "other": rest * other}
     result = max(raw, key=raw.__getitem__)
     if result == "other" and volume < _SILENCE:
         return Trait(result="silence", confidence=1.0, raw=raw)
     return Trait(result=result, confidence=min(1.0, raw[result]), raw=raw)
+
+
+def _with_odds(share: T, factor: float) -> T:
+    return factor * share / (factor * share + 1 - share)
 
 
 def gender_trait(frames: Float, volume: float, heard: Sequence[Gender]) -> Trait:
