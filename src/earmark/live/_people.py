@@ -65,6 +65,13 @@ class People:
         """Whether there are clusters."""
         return bool(self._numbers)
 
+    def without_cluster(self, told: list[Piece], until_s: float) -> bool:
+        """Whether somebody was told of before ``until_s`` whom the clusters do not know."""
+        return any(
+            piece.speaker not in self._numbers and min(piece.end, until_s) - piece.start > _SAME_S
+            for piece in told
+        )
+
     def full(self) -> bool:
         """Whether there can be nobody else."""
         return self._hint.most is not None and len(self.known) >= self._hint.most
@@ -97,17 +104,18 @@ class People:
         channel: Channel,
         centroids: Float,
         origin_s: float,
+        until_s: float,
         told: list[Piece],
         past: tuple[list[int], Clusters] | None,
     ) -> list[int]:
         """Give new clusters the numbers of those who were told where they speak now.
 
         Returns those of the channel's speakers. ``channel`` is the clusters' answer, its times
-        counted from ``origin_s``. ``past`` are numbers and voices of who spoke earlier, and may not
-        have spoken since.
+        counted from ``origin_s``, which is right up to ``until_s``. ``past`` are numbers and voices
+        of who spoke earlier, and may not have spoken since.
         """
         labels = sorted({piece.speaker for piece in told})
-        worth = _shared(channel, origin_s, told, labels)
+        worth = _shared(channel, origin_s, until_s, told, labels)
         numbers = [-1] * len(centroids)
         if past is not None and len(past[0]):
             alike = product(unit(past[1].total), centroids)
@@ -180,7 +188,7 @@ class People:
 
 
 def _shared(
-    channel: Channel, origin_s: float, told: list[Piece], labels: list[int]
+    channel: Channel, origin_s: float, until_s: float, told: list[Piece], labels: list[int]
 ) -> NDArray[np.float64]:
     """Seconds that each of the channel's speakers shares with each of the labels."""
     worth = np.zeros((len(channel.order), len(labels)))
@@ -188,7 +196,7 @@ def _shared(
     if not told:
         return worth
     start = np.array([piece.start for piece in told]) - origin_s
-    end = np.array([piece.end for piece in told]) - origin_s
+    end = np.array([min(piece.end, until_s) for piece in told]) - origin_s
     whose = np.array([column[piece.speaker] for piece in told])
     for span in channel.spans:
         shared = np.minimum(end, span.end) - np.maximum(start, span.start)

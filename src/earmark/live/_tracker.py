@@ -39,6 +39,7 @@ _SILENCE_S = 0.5  # after so much of it nobody speaks any more
 _CLUSTER_SHARE = 0.15  # voices are told apart afresh after this share of the time so far, ...
 _CLUSTER_LEAST_S = 2.0
 _CLUSTER_MOST_S = 60.0  # ... within these limits
+_CLUSTER_SOONER = 6.0  # times, when somebody new is heard
 _EVIDENCE_BYTES = 8_000_000  # about 20 minutes; what is older is put away
 _CLEAN_LEAST_S = 0.4  # shorter stretches are not given as clean speech
 
@@ -57,7 +58,7 @@ class Tracker:
         self._book = Book()
         self._settled: list[Piece] = []  # the newest confirmed turns
         self._settled_s = 0.0
-        self._next_clusters_s = 0.0
+        self._clustered_s = 0.0
         self._speaking = False
 
     @property
@@ -99,7 +100,7 @@ class Tracker:
             channel = self._archive.before(channel, centroids, origin, self._hearing.begin_s)
             origin = 0.0
         told = self._book.pieces
-        numbers = self._people.number(channel, centroids, origin, told, self._past())
+        numbers = self._people.number(channel, centroids, origin, end, told, self._past())
         since = self._hearing.begin_s
         self._settled = _cut(_pieces(channel, numbers, origin), since, end)
         self._settled_s = end
@@ -116,9 +117,13 @@ class Tracker:
         """Settle what the evidence is complete for."""
         before, until = self._settled_s, self._hearing.settled_s
         changes: list[Change] = []
-        if until >= self._next_clusters_s or not self._people.clustered:
-            wait = min(max(until * _CLUSTER_SHARE, _CLUSTER_LEAST_S), _CLUSTER_MOST_S)
-            self._next_clusters_s = until + wait
+        new = self._people.without_cluster(self._book.pieces, until)
+        wait = min(max(until * _CLUSTER_SHARE, _CLUSTER_LEAST_S), _CLUSTER_MOST_S)
+        if new:
+            wait /= _CLUSTER_SOONER
+        clustered = until >= self._clustered_s + wait or not self._people.clustered
+        if clustered:
+            self._clustered_s = until
             if not (pieces := self._cluster()):
                 self._settled_s = until
                 return changes
@@ -131,7 +136,8 @@ class Tracker:
         fresh = _cut(pieces, since, until)
         self._settled = joined([*_cut(self._settled, 0.0, since), *fresh])
         self._settled_s = until
-        changes += self._merge(self._book.pieces, until)
+        if clustered:
+            changes += self._merge(self._book.pieces, until)
         self._looks.correct(self._settled, until)
         self._looks.forget(until)
         changes += _clean_speech(_cut(self._settled, before, until))
@@ -151,7 +157,8 @@ class Tracker:
             earlier = [] if past is None else [past[1]]
             speakers, centroids = self._people.cluster(evidence, earlier)
             channel = label_voices(evidence, speakers, centroids, self._parameters)
-            numbers = self._people.number(channel, centroids, origin, self._book.pieces, past)
+            told, settled_s = self._book.pieces, self._hearing.settled_s
+            numbers = self._people.number(channel, centroids, origin, settled_s, told, past)
             if not large:
                 return _pieces(channel, numbers, origin)
             since, until = self._hearing.begin_s, self._hearing.next_begin_s
