@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization._evidence import CELL_BLOCKS, EvidenceBuilder
-from earmark.diarization._grid import BLOCK_S, FRAME_S, FRAME_SAMPLES, FRAME_START_S
+from earmark.diarization._grid import (
+    BLOCK_S,
+    FRAME_S,
+    FRAME_SAMPLES,
+    FRAME_START_S,
+    WINDOW_SAMPLES,
+)
 from earmark.diarization._models import Models
 from earmark.diarization._parameters import Parameters
 from earmark.diarization._pooling import Pooler, Row
@@ -79,8 +85,9 @@ class Gathering:
         self.pooler.add(blocks, self._rows + self._cell_rows(blocks) if self._voices else [])
         self._rows = []
         self.pooler.submit(self.samples, self._decided, final=final)
-        # Upcoming windows begin behind what is decided.
-        self.samples.forget(self.pooler.needs_from(self._decided))
+        # Upcoming windows begin behind what is decided, but for one that ends with the sound.
+        newest = max(0, self.samples.end - WINDOW_SAMPLES)
+        self.samples.forget(min(newest, self.pooler.needs_from(self._decided)))
 
     def collect(self) -> None:
         """Take the embeddings of the oldest batch of the pooler's."""
