@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterat
     settings = {
         "EARMARK_MODELS_DIR": str(models_dir),
         "EARMARK_LIVE_IDLE_S": str(IDLE_S),
-        "EARMARK_LIVE_LONGEST_S": "60",
+        "EARMARK_LIVE_LONGEST_S": "30",
         "EARMARK_LIVE_SESSIONS_PER_TENANT": "4",
     }
     with running(tmp_path_factory.mktemp("deeptone"), "--no-worker", settings=settings) as server:
@@ -300,7 +300,7 @@ def staff(server: Server, key: str, people: People) -> str:
                     "name": name.capitalize(),
                     "consent": json.dumps({"subject": name, "text": "You may recognise me."}),
                 },
-                files={"file": (f"{name}.wav", people.wav(name, 12))},
+                files={"file": (f"{name}.wav", people.wav(name, 8))},
             )
             assert enrolled.status_code == 201, enrolled.text
     return gallery
@@ -371,7 +371,7 @@ def test_what_is_no_sound(connect: Any, payload: str) -> None:
 
 def test_more_sound_than_a_session_may_have(connect: Any) -> None:
     stream = connect("models=speech-rt&output_period=59968")
-    stream.send(bytes(61 * 32_000), at_once=32_000)
+    stream.send(bytes(31 * 32_000), at_once=32_000)
     told = stream.read()
     while told["message_type"] == "results":
         told = stream.read()

@@ -60,14 +60,19 @@ def new_key(service: Service, tenant: str = "ann", scope: Scope = Scope.JOBS) ->
     return Keys(service.store).create(tenant, (scope,), "a test's").token
 
 
-@pytest.fixture
-def ann(service: Service, app: ASGIApp) -> Client:
-    return Client(app, new_key(service))
+@pytest.fixture(scope="module")
+def key(service: Service) -> str:
+    return new_key(service)
 
 
 @pytest.fixture
-def caller(service: Service, ann: Client) -> Caller:
-    return service.keys.authenticate(ann.headers["x-api-key"])
+def ann(app: ASGIApp, key: str) -> Client:
+    return Client(app, key)
+
+
+@pytest.fixture(scope="module")
+def caller(service: Service, key: str) -> Caller:
+    return service.keys.authenticate(key)
 
 
 def told(answer: httpx.Response, status: int) -> str:
