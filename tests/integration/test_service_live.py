@@ -240,7 +240,7 @@ def test_who_speaks_is_named_and_every_search_is_on_record(
         LiveConfig(format=PcmFormat(sample_rate=8000), voiceprints=True),
         on_event=heard.append,
     )
-    stream.push(people.samples("june", 12.0).tobytes())
+    stream.push(people.samples("june", 7.0).tobytes())
     stream.finish()
     heard.wait()
     (voice,) = stream.voices().values()
@@ -255,7 +255,7 @@ def test_who_speaks_is_named_and_every_search_is_on_record(
         identify=among,
         on_event=heard.append,
     )
-    stream.push(people.samples("june", 8.0, part=1).tobytes())
+    stream.push(people.samples("june", 5.0, part=1).tobytes())
     stream.finish()
     heard.wait()
     stream.lost()
