@@ -168,12 +168,13 @@ class TraitTracker:
     def _forget(self) -> None:
         """Let go of what no report and no look will need."""
         start = self._reported * self._period
-        first = min(start, max(0, start + self._period - _RATE)) // STEP - self._margin
-        self._instant.forget(min(first, self._voice_to // STEP - 100))
-        self._settled.forget(min(first, self._voice_to // STEP - 100))
-        self._energy.forget(start // _BLOCK)
-        needed = (self._settled.end - round(_PAST * FRAMES_PER_S)) * STEP
+        frame = min(start, max(0, start + self._period - _RATE)) // STEP - self._margin
+        sample = (self._settled.end - round(_PAST * FRAMES_PER_S)) * STEP
         if TraitKind.GENDER in self._options.kinds:
-            needed = min(needed, self._voice_to - _VOICE_PAST - STEP)
-        self._samples.forget(max(0, needed))
+            voice = self._voice_to - _VOICE_PAST - STEP
+            frame, sample = min(frame, voice // STEP), min(sample, voice)
+        self._instant.forget(frame)
+        self._settled.forget(frame)
+        self._energy.forget(start // _BLOCK)
+        self._samples.forget(sample)
         self._genders = [each for each in self._genders if each[0] > start]
