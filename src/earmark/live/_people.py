@@ -8,12 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.diarization._assignment import nearest_speakers
-from earmark.diarization._channel import Channel, find_voices
-from earmark.diarization._clustering import Clusters, CountHint
-from earmark.diarization._evidence import Evidence
-from earmark.diarization._linkage import average_linkage
-from earmark.diarization._parameters import Parameters
+from earmark.diarization.parts import (
+    Channel,
+    Clusters,
+    CountHint,
+    Evidence,
+    Parameters,
+    average_linkage,
+    find_voices,
+    nearest_speakers,
+)
 from earmark.live._book import Piece, label_of
 from earmark.live._changes import Merge
 from earmark.models import product

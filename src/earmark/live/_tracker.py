@@ -15,12 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization import Diarization
-from earmark.diarization._answer import diarization_of
-from earmark.diarization._channel import Channel, label_voices
-from earmark.diarization._clustering import Clusters, CountHint
-from earmark.diarization._grid import FRAME_SAMPLES
-from earmark.diarization._models import Models
-from earmark.diarization._parameters import ACCURATE
+from earmark.diarization.parts import (
+    ACCURATE,
+    FRAME_SAMPLES,
+    Channel,
+    Clusters,
+    CountHint,
+    Models,
+    diarization_of,
+    label_voices,
+)
 from earmark.live._archive import Archive
 from earmark.live._book import PAUSE_S, Book, Piece, joined, label_of, number_of
 from earmark.live._changes import HOP_SAMPLES, Change, CleanSpeech, Merge, SpeechEdge
