@@ -57,7 +57,7 @@ def call(sample_wav: Path) -> Samples:
 @pytest.fixture(scope="module")
 def talk(people: People) -> Samples:
     """Ira, 4 s of nothing, Carlo and Ira again; 8 kHz."""
-    ira, carlo = people.samples("ira", 12, part=1), people.samples("carlo", 6, part=2)
+    ira, carlo = people.samples("ira", 12, part=2), people.samples("carlo", 6, part=2)
     nothing = np.zeros(4 * RATE, np.int16)
     return np.concatenate([ira[: 6 * RATE], nothing, carlo, ira[6 * RATE :]])
 
