@@ -11,10 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.diarization._channel import Channel, Span, unit_seconds
-from earmark.diarization._clustering import Clusters
-from earmark.diarization._evidence import Evidence
-from earmark.diarization._grid import FRAME_S
+from earmark.diarization.parts import (
+    FRAME_S,
+    Channel,
+    Clusters,
+    Evidence,
+    Span,
+    unit_seconds,
+)
 from earmark.models import product
 from earmark.voiceprints import unit
 

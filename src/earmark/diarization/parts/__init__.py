@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from earmark.diarization._answer import diarization_of
 from earmark.diarization._assignment import nearest_speakers
-from earmark.diarization._channel import Channel, find_voices, label_voices
+from earmark.diarization._channel import Channel, Span, find_voices, label_voices, unit_seconds
 from earmark.diarization._clustering import Clusters, CountHint
 from earmark.diarization._evidence import SPAN_WINDOWS, Evidence
 from earmark.diarization._filters import FilterLine
@@ -38,6 +38,7 @@ __all__ = [
     "Models",
     "Parameters",
     "Pooler",
+    "Span",
     "average_linkage",
     "diarization_of",
     "find_voices",
@@ -45,5 +46,6 @@ __all__ = [
     "label_voices",
     "nearest_speakers",
     "runs",
+    "unit_seconds",
     "without_flicker",
 ]
