@@ -17,6 +17,7 @@ from earmark.diarization.parts import (
     Parameters,
     Pooler,
 )
+from earmark.live._changes import HOP_SAMPLES
 from earmark.models import Asking
 
 __all__ = ["STRETCH_WINDOWS", "Hearing"]
@@ -43,7 +44,7 @@ class Hearing:
         self._gathering = Gathering(models, parameters, pooler=pooler)
         self._step = parameters.window_step * FRAME_SAMPLES
         self._upcoming = 0  # first sample of the next window
-        self.filters = FilterLine(models.segmenter, kept=WINDOW_SAMPLES + self._step)
+        self.filters = FilterLine(models.segmenter, kept=WINDOW_SAMPLES + HOP_SAMPLES)
 
     @property
     def end(self) -> int:
