@@ -18,6 +18,7 @@ from earmark.service import Call, Caller, CallMediaStream, Leg, Service
 __all__ = ["CallFeed", "close_code", "next_message"]
 
 _QUIET_S = 2.0  # without sound, after which what has come is stored
+_PATIENCE_S = 10.0  # with who listens: a call that is spoken now cannot wait
 _LOOK_S = 0.02
 _REFUSED, _TOO_LARGE, _DEFECT, _RESTARTING, _LATER = 1008, 1009, 1011, 1012, 1013
 _CODES = {
@@ -54,16 +55,20 @@ class CallFeed:
     async def push(self, data: bytes) -> bool:
         """Take sound, cut anywhere; whether some was stored.
 
-        Waits while more has come than whoever listens can follow. Raises what `CallMediaStream`
-        does, and `Draining` when the server is about to end.
+        Waits a little when whoever listens cannot follow. Raises what `CallMediaStream` does, and
+        `Draining` when the server is about to end.
         """
         if self._service.draining:
             raise Draining("The server shuts down: connect again in a moment.")
         due = self._stream.add(data)
         if due:
             await self.store()
-        while self._stream.backlog_s > self._service.settings.live_backlog_s:
-            await asyncio.sleep(_LOOK_S)
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while self._stream.backlog_s > self._service.settings.live_backlog_s:
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            self._stream.listen_no_more()
         return due
 
     async def store(self) -> bool:

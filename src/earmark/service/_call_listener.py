@@ -80,15 +80,15 @@ class LegListener:
             listener._stream = service.live.open(
                 listening, config, on_event=listener._noticed, dialect="calls"
             )
+            try:
+                for samples in joined(service.calls.pieces(call, leg), leg, service.settings):
+                    listener.push(samples)
+            except BaseException:
+                listener.close()
+                raise
         except EarmarkError as error:
             _log.info("A call is not listened to while it comes: %s", error)
             return None
-        try:
-            for samples in joined(service.calls.pieces(call, leg), leg, service.settings):
-                listener.push(samples)
-        except BaseException:
-            listener.close()
-            raise
         return listener
 
     @property

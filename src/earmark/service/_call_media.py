@@ -171,6 +171,12 @@ class CallMediaStream:
             self._attend()
         return self.call
 
+    def listen_no_more(self) -> None:
+        """For whoever listens is too slow: the tasks read what is stored."""
+        _log.warning("A call is not listened to any more while it comes: this server is too slow.")
+        for listener in self._listeners.values():
+            listener.close()
+
     def close(self) -> Call:
         """Store the rest and listen no more; again does nothing. Raises as `store`."""
         if self._closed:
@@ -209,8 +215,15 @@ class CallMediaStream:
             self.call = writer.commit()
 
     def _attend(self) -> None:
-        """Listen to the legs whose voice a task waits for, and to no others."""
-        awaited = self._service.speaker_search.awaited(self.call)
+        """Listen to the legs whose voice a task waits for, and to no others.
+
+        Where that cannot be done now, sound is kept all the same.
+        """
+        try:
+            awaited = self._service.speaker_search.awaited(self.call)
+        except EarmarkError as error:
+            _log.warning("The tasks of a call cannot be looked at now: %s", error)
+            return
         self._listen()  # up to where all is stored, from where who is new begins
         for leg in self.legs:
             needed_s, listener = awaited.get(leg), self._listeners.get(leg)
