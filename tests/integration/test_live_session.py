@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -257,6 +258,14 @@ def test_sound_may_begin_with_silence(engine: LiveEngine, people: People) -> Non
     assert isinstance(last, Ended)
     assert last.reason == CloseReason.FINISHED
     assert session.result.turns[0].start == pytest.approx(4.0, abs=0.5)
+
+
+@pytest.mark.parametrize("options", [{"stats_s": 0.0}, {"speakers": 0}, {"min_speakers": -1}])
+def test_a_config_that_makes_no_sense_is_refused(
+    engine: LiveEngine, options: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidOption):
+        LiveSession(LiveConfig(**options), engine=engine)
 
 
 def test_a_session_that_is_over_takes_no_more(engine: LiveEngine, call: bytes) -> None:

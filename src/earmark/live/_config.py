@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from earmark.audio import PcmFormat
+from earmark.errors import InvalidOption
 from earmark.live._events import Identity
 from earmark.traits import TraitOptions
 from earmark.voiceprints import Voiceprint
@@ -21,7 +22,7 @@ class LiveConfig:
     ``turns``: who speaks when. The numbers of speakers are as `Diarizer.diarize` takes them.
     ``traits``: told every period. ``voiceprints``: voiceprints of the default model are made of
     the speakers (`LiveSession.voices`), which a recognizer brings about as well. ``stats_s`` is
-    seconds between two `Stats`.
+    seconds between two `Stats`. Raises `InvalidOption` when it is not above 0.
     """
 
     format: PcmFormat = field(default_factory=PcmFormat)
@@ -32,6 +33,12 @@ class LiveConfig:
     traits: TraitOptions | None = None
     voiceprints: bool = False
     stats_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.stats_s > 0:
+            raise InvalidOption(
+                f"Stats are told every so many seconds, not every {self.stats_s:g}."
+            )
 
 
 class Recognizer(Protocol):

@@ -49,7 +49,9 @@ class LiveEngine:
 
     def close(self) -> None:
         """End all sessions that are open, with `CloseReason.SHUTTING_DOWN`, and the threads."""
-        for session in list(self.sessions):
+        with self._lock:
+            sessions = list(self.sessions)
+        for session in sessions:
             session.abandon(CloseReason.SHUTTING_DOWN, "The live engine is shutting down.")
             session.wait()
         with self._lock:
@@ -70,7 +72,8 @@ class LiveEngine:
 
     def join(self, session: LiveSession) -> None:
         """Have `close` end this session too."""
-        self.sessions.add(session)
+        with self._lock:
+            self.sessions.add(session)
 
 
 def _usable_cores() -> int:

@@ -94,7 +94,8 @@ class LiveSession:
     def flush(self) -> None:
         """Analyse all that was pushed so far without waiting for more; `Flushed` tells when.
 
-        The session goes on. Raises `SessionOver` as `push` does.
+        At other rates than 16 kHz, the last 15 to 55 ms are resampled when more follows, and come
+        then. The session goes on. Raises `SessionOver` as `push` does.
         """
         self._order(final=False)
 

@@ -43,7 +43,7 @@ PAUSE = "pause"
 """The network of an ask that only lets others go first; its answer is its own values."""
 
 _CREDIT_S = 1.0  # sound that a lane may be ahead of the clock and still be served first
-_PATIENCE_S = 5.0  # that a patient ask waits while there is other work
+_PATIENCE_S = 0.4  # that a patient ask waits while there is other work: its lane waits with it
 
 _log = logging.getLogger("earmark.live")
 
