@@ -41,9 +41,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterat
 
 @pytest.fixture(scope="module")
 def sound(sample_wav: Path) -> bytes:
-    """15 s of a telephone call, PCM16 at 16 kHz."""
+    """10 s of a telephone call, PCM16 at 16 kHz."""
     with wave.open(str(sample_wav)) as recording:
-        return bytes(recording.readframes(15 * 16_000))
+        return bytes(recording.readframes(10 * 16_000))
 
 
 @contextlib.contextmanager
@@ -128,8 +128,8 @@ def test_a_session_tells_who_speaks_and_ends(straight: Client) -> None:
     assert "confirmed" in {each["state"] for each in turns.values()}
     assert "provisional" not in {each["state"] for each in turns.values()}
     assert events[-1]["reason"] == "finished"
-    assert events[-1]["at"] == 15.0
-    assert events[-1]["received_bytes"] == 480_000
+    assert events[-1]["at"] == 10.0
+    assert events[-1]["received_bytes"] == 320_000
 
 
 def examples() -> list[Message]:
@@ -165,7 +165,7 @@ def test_a_connection_that_is_cut_in_mid_frame_goes_on_as_if_nothing_had_happene
 ) -> None:
     with connected(server, type="start") as first:
         token = first.hear("started")["token"]
-        first.send(sound[:240_001], chunk=3333)
+        first.send(sound[:160_001], chunk=3333)
         first.hear("turn")
         first.say(type="acknowledge", number=first.came[1]["number"])
         cut(first.websocket.socket)
@@ -173,7 +173,7 @@ def test_a_connection_that_is_cut_in_mid_frame_goes_on_as_if_nothing_had_happene
     with connected(server, type="resume", token=token, after=read) as second:
         started = second.hear("started")
         assert started["resumed"]
-        assert 0 < started["received_bytes"] <= 240_001
+        assert 0 < started["received_bytes"] <= 160_001
         second.send(sound[started["received_bytes"] :])
         second.say(type="finish")
         assert second.hear("ended")["reason"] == "finished"
