@@ -38,8 +38,8 @@ def sound_trait(frames: Float, volume: float) -> Trait:
     if not len(frames):
         return SILENT
     speech, music, other = (float(each) for each in frames.mean(axis=0, dtype=np.float64))
-    # Who talks pauses: a period is about speech when less than half of it is.
-    spoken = _with_odds(speech, (1 - _SPOKEN) / _SPOKEN)
+    # Who talks pauses: with no music, a period is about speech when less than half of it is.
+    spoken = _with_odds(speech, ((1 - _SPOKEN) / _SPOKEN) ** (1 - music) ** 2)
     rest = (1 - spoken) / max(1 - speech, 1e-9)
     raw = {"speech": spoken, "music": rest * music, "other": rest * other}
     result = max(raw, key=raw.__getitem__)
