@@ -12,12 +12,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.diarization._filters import FilterLine
-from earmark.diarization._grid import FRAME_S, FRAME_SAMPLES, FRAME_START_S, runs
-from earmark.diarization._labelling import hysteresis, without_flicker
-from earmark.diarization._models import Models
-from earmark.diarization._parameters import Parameters
-from earmark.diarization._segmentation import CLASS_SPEAKERS, LOCAL_SPEAKERS
+from earmark.diarization.parts import (
+    CLASS_SPEAKERS,
+    FRAME_S,
+    FRAME_SAMPLES,
+    FRAME_START_S,
+    LOCAL_SPEAKERS,
+    FilterLine,
+    Models,
+    Parameters,
+    hysteresis,
+    runs,
+    without_flicker,
+)
 from earmark.live._book import Piece, label_of
 from earmark.live._changes import CleanSpeech
 from earmark.live._people import People
@@ -45,6 +52,8 @@ _DUE_STEP_S = 1.0  # ... and each so much more
 _EMBEDDED_S = 1.6  # the newest of it that is
 _NEW_S = 1.2  # clean speech from which somebody may be new
 _NEW_COSINE = 0.32  # to the nearest voice, below which a voice is new
+_SURE_COSINE = 0.4  # to a voice, from which speech tells what that voice is like
+_OTHER = 0.15  # how much less alike a voice is that the segmentation holds for another one
 _KEEP = 0.10  # how much nearer another voice must be than the one that a run has ...
 _LEAN = 0.05  # ... or is believed to have
 
@@ -102,7 +111,8 @@ class Looks:
         for one, run in pairs:
             if run.speaker is None:
                 run.speaker = self._same_voice(one, run, pairs)
-            clean += yield from self._identify(one, run, window, begin)
+            others = {b.speaker for a, b in pairs if a.local != one.local and b.sure}
+            clean += yield from self._identify(one, run, others, window, begin)
         return clean
 
     def forget(self, until: float) -> None:
@@ -240,9 +250,12 @@ class Looks:
         return max(earlier)[1] if earlier else None
 
     def _identify(
-        self, one: _Seen, run: _Run, window: Float, begin: int
+        self, one: _Seen, run: _Run, others: set[int | None], window: Float, begin: int
     ) -> Asking[list[CleanSpeech]]:
-        """Embed what is clean of a run, if enough has come, and see who it is."""
+        """Embed what is clean of a run, if enough has come, and see who it is.
+
+        ``others`` are the speakers of other voices in the look.
+        """
         unseen = max(0, one.first + begin - run.first)  # frames that the look does not reach
         total_s = (float(one.clean.sum()) + unseen) * FRAME_S
         if total_s < run.due or one.last < _LOOK_FRAMES - 90:
@@ -254,7 +267,7 @@ class Looks:
             return []
         vector = yield from self._embed(window, stretches)
         before = run.speaker
-        speaker, sure = self._decide(before if run.sure else None, before, vector, seconds)
+        speaker, sure = self._decide(before if run.sure else None, before, others, vector, seconds)
         if before not in (None, speaker) and run.sure and stretches[0, 0] + begin > run.first + 30:
             place = int(stretches[0, 0]) + begin
             self._runs.append(replace(run, last=place, closed=True))
@@ -271,13 +284,21 @@ class Looks:
         return given
 
     def _decide(
-        self, own: int | None, guess: int | None, vector: Float, seconds: float
+        self,
+        own: int | None,
+        guess: int | None,
+        others: set[int | None],
+        vector: Float,
+        seconds: float,
     ) -> tuple[int | None, bool]:
         """Whose voice ``vector`` of so much speech is, and whether that is sure.
 
-        ``own`` is whose it was so far, ``guess`` whose it may be.
+        ``own`` is whose it was so far, ``guess`` whose it may be, and of ``others`` it hardly is.
         """
-        cosine = {number: float(vector @ voice) for number, voice in self._people.voices.items()}
+        cosine = {
+            number: float(vector @ voice) - (_OTHER if number in others and number != own else 0.0)
+            for number, voice in self._people.voices.items()
+        }
         if not cosine:
             return self._people.add(vector, seconds), seconds >= _NEW_S
         best: int = max(cosine, key=lambda number: (cosine[number], -number))
@@ -290,7 +311,7 @@ class Looks:
         if nearest < limit and seconds >= _NEW_S and not self._people.full():
             return self._people.add(vector, seconds), True
         sure = seconds >= _NEW_S and nearest >= _NEW_COSINE
-        if sure:
+        if seconds >= _NEW_S and nearest >= _SURE_COSINE:
             self._people.hear(best, vector, seconds)
         return best, sure
 
