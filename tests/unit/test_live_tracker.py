@@ -52,6 +52,7 @@ def follow(models_dir: Path, path: Path, config: LiveConfig) -> Followed:
     whole = len(sound) // HOP_SAMPLES * HOP_SAMPLES
     for i, hop in enumerate(np.split(sound[:whole], whole // HOP_SAMPLES), start=1):
         now = answer_alone(tracker.step(hop), loaded.answers)
+        now += answer_alone(tracker.settle(), loaded.answers)
         changes += [(i * HOP_S, change) for change in now]
     last, result = answer_alone(tracker.finish(sound[whole:]), loaded.answers)
     return Followed(changes, last, result)

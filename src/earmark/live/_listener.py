@@ -95,6 +95,7 @@ class Listener:
                 if self.naming is not None:
                     self.naming.voices.hear(hop)
                 self._take((yield from self._tracker.step(hop)))
+                self._take((yield from self._tracker.settle()))
                 yield from self._name()
         if self._traits is not None:
             known, self._known_to_traits = self._known_to_traits, 0

@@ -49,7 +49,7 @@ _CLEAN_LEAST_S = 0.4  # shorter stretches are not given as clean speech
 
 
 class Tracker:
-    """Give it hops of `HOP_SAMPLES`, then `finish`. For one thread at a time."""
+    """`step` and `settle` for each hop of `HOP_SAMPLES`, then `finish`. One thread at a time."""
 
     def __init__(self, config: LiveConfig, models: Models) -> None:
         self._hint = CountHint.of(config.speakers, config.min_speakers, config.max_speakers)
@@ -71,17 +71,21 @@ class Tracker:
         return self._hearing.nbytes + self._archive.nbytes
 
     def step(self, samples: Float) -> Asking[list[Change]]:
-        """The next hop: float32 [`HOP_SAMPLES`]; returns what it changes."""
+        """The next hop: float32 [`HOP_SAMPLES`]; returns what it changes. `settle` comes next."""
         assert len(samples) == HOP_SAMPLES
         yield from self._hearing.add(samples)
         changes: list[Change] = []
-        if (yield from self._hearing.embed()):
-            changes += self._confirm()
         frame = self._hearing.end // FRAME_SAMPLES
         changes += yield from self._looks.look(self._hearing.newest(LOOK_SAMPLES), frame)
         changes += self._edges(self._hearing.end / _RATE)
         changes += self._tell()
         return changes
+
+    def settle(self) -> Asking[list[Change]]:
+        """The work of a step that its answer need not wait for; returns what that changes."""
+        if not (yield from self._hearing.embed()):
+            return []
+        return [*self._confirm(), *self._tell()]
 
     def flush(self, rest: Float) -> Asking[list[Change]]:
         """What can be told when ``rest``, less than a hop, is looked at too; it comes again."""
