@@ -47,11 +47,14 @@ _STEADY = 0.2  # share of a run that must be known from the look before to be th
 _KEPT_S = 8.0  # runs that ended later are remembered
 _ENDED_S = 0.25  # after so much silence a run does not go on
 
+_SPEECH_ON = 0.7  # speech is a stretch above `_SPEECH_OFF` that passes this somewhere
+_SPEECH_OFF = 0.4
+
 _DUE_S = (0.6, 1.2)  # clean speech of a run after which it is embedded, ...
 _DUE_STEP_S = 1.0  # ... and each so much more
 _EMBEDDED_S = 1.6  # the newest of it that is
 _NEW_S = 1.2  # clean speech from which somebody may be new
-_NEW_COSINE = 0.32  # to the nearest voice, below which a voice is new
+_NEW_COSINE = 0.34  # to the nearest voice, below which a voice is new
 _SURE_COSINE = 0.4  # to a voice, from which speech tells what that voice is like
 _OTHER = 0.15  # how much less alike a voice is that the segmentation holds for another one
 _KEEP = 0.10  # how much nearer another voice must be than the one that a run has ...
@@ -161,7 +164,7 @@ class Looks:
     def _seen(self, probabilities: Float) -> list[_Seen]:
         """The runs of a look."""
         wanted = self._parameters
-        speech = hysteresis(1 - probabilities[:, 0], wanted.speech_on, wanted.speech_off)
+        speech = hysteresis(1 - probabilities[:, 0], _SPEECH_ON, _SPEECH_OFF)
         overlap = np.asarray(probabilities[:, _PAIR].sum(axis=1))
         both = hysteresis(overlap, wanted.overlap_on, wanted.overlap_off) & speech
         activity = probabilities @ CLASS_SPEAKERS
