@@ -9,6 +9,7 @@ from earmark.bench._environments import PEERS, Peer, environment, peers_folder, 
 from earmark.bench._gallery import GalleryReport, Taken, bench_gallery, gallery_document
 from earmark.bench._gallery_tables import print_gallery
 from earmark.bench._live import LiveLoad, LiveLoadReport, bench_live, live_document
+from earmark.bench._live_accuracy import LAYERS, LiveAccuracy, Told, bench_live_accuracy, told_by
 from earmark.bench._live_tables import print_live
 from earmark.bench._long import Part, concatenate
 from earmark.bench._machine import Machine, this_machine
@@ -51,6 +52,7 @@ from earmark.bench._verification_trials import (
 
 __all__ = [
     "COLLAR",
+    "LAYERS",
     "MEASURES",
     "PEERS",
     "Dataset",
@@ -61,6 +63,7 @@ __all__ = [
     "Interval",
     "Latency",
     "Length",
+    "LiveAccuracy",
     "LiveLoad",
     "LiveLoadReport",
     "Machine",
@@ -82,6 +85,7 @@ __all__ = [
     "System",
     "Taken",
     "Throughput",
+    "Told",
     "Total",
     "TraitsReport",
     "TrialList",
@@ -92,6 +96,7 @@ __all__ = [
     "bench_diarization",
     "bench_gallery",
     "bench_live",
+    "bench_live_accuracy",
     "bench_service",
     "bench_speed",
     "bench_traits",
@@ -124,6 +129,7 @@ __all__ = [
     "service_document",
     "speed_document",
     "this_machine",
+    "told_by",
     "total_of",
     "traits_document",
     "turn_reliability",
