@@ -26,7 +26,7 @@ def voices(maker: VoiceprintMaker, sample_wav: Path) -> Voices:
     """20 s have been heard."""
     voices = Voices(maker)
     for start in range(0, 20 * RATE, RATE):
-        voices.hear(samples(sample_wav)[start : start + RATE])
+        voices.hear(samples(sample_wav)[start : start + RATE], start + RATE)
     return voices
 
 
@@ -62,11 +62,30 @@ def test_what_is_provisional_counts_until_something_is_confirmed(voices: Voices)
 
 
 def test_short_stretches_and_forgotten_sound_are_left_out(voices: Voices) -> None:
-    voices.hear(np.zeros(20 * RATE, np.float32))
+    voices.hear(np.zeros(20 * RATE, np.float32), 40 * RATE)
     voices.add(said("A", 2.0, 5.0))
     voices.add(said("A", 30.0, 30.2))
     voices.add(said("A", 39.0, 41.0))
     assert voices.net_s() == {"A": 0.0}
+
+
+def test_sound_that_was_flushed_and_comes_again_is_heard_once(
+    voices: Voices, maker: VoiceprintMaker, sample_wav: Path
+) -> None:
+    flushed = Voices(maker)
+    sound = samples(sample_wav)
+    flushed.hear(sound[: 7 * RATE], 7 * RATE)
+    flushed.hear(sound[7 * RATE : 9 * RATE], 9 * RATE)
+    flushed.hear(sound[7 * RATE : 8 * RATE], 8 * RATE)
+    flushed.add(said("A", 7.0, 9.0, confirmed=False))
+    assert flushed.net_s() == {"A": 2.0}
+    flushed.hear(sound[8 * RATE : 11 * RATE], 11 * RATE)
+    flushed.add(said("B", 8.5, 10.5))
+    voices.add(said("B", 8.5, 10.5))
+    one, other = made(flushed, maker, "B"), made(voices, maker, "B")
+    assert one is not None
+    assert other is not None
+    assert np.array_equal(one.vector, other.vector)
 
 
 def test_speech_changes_hands_with_its_turn(voices: Voices, maker: VoiceprintMaker) -> None:

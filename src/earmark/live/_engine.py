@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
+from earmark.errors import Draining
 from earmark.live._events import CloseReason
 from earmark.live._models import LiveModels
 from earmark.models import Runner
@@ -50,14 +51,13 @@ class LiveEngine:
     def close(self) -> None:
         """End all sessions that are open, with `CloseReason.SHUTTING_DOWN`, and the threads."""
         with self._lock:
+            loaded, self._loaded = self._loaded, None
             sessions = list(self.sessions)
         for session in sessions:
             session.abandon(CloseReason.SHUTTING_DOWN, "The live engine is shutting down.")
             session.wait()
-        with self._lock:
-            if self._loaded is not None:
-                self._loaded[1].close()
-                self._loaded = None
+        if loaded is not None:
+            loaded[1].close()
 
     def __enter__(self) -> Self:
         return self
@@ -70,9 +70,14 @@ class LiveEngine:
     ) -> None:
         self.close()
 
-    def join(self, session: LiveSession) -> None:
-        """Have `close` end this session too."""
+    def join(self, session: LiveSession, runner: Runner) -> None:
+        """Have `close` end this session too, which ``runner`` runs.
+
+        Raises `Draining` when that was closed since it was loaded.
+        """
         with self._lock:
+            if self._loaded is None or self._loaded[1] is not runner:
+                raise Draining("The live engine is shutting down: open the session again later.")
             self.sessions.add(session)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.diarization import Diarization
+from earmark.diarization.parts import FRAME_SAMPLES
 from earmark.live._changes import HOP_SAMPLES, Change, CleanSpeech, Merge, SpeechEdge, TurnChange
 from earmark.live._config import LiveConfig, Recognizer
 from earmark.live._events import (
@@ -47,7 +48,7 @@ class Listener:
     """Give it sound, and have it taken step by step; it calls ``tell`` with what it finds.
 
     Its work is for one thread at a time. ``turns`` may be read by others with ``lock`` held.
-    ``analysed`` is how many samples have been.
+    ``analysed`` is how many samples have been, ``reached`` how many with those that were flushed.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Listener:
         self.lock = threading.Lock()
         self.turns = TurnTable()
         self.naming: Naming | None = None
-        self.analysed = 0
+        self.analysed = self.reached = 0
         self._tell = tell
         self._tracker = Tracker(config, models.tracking) if config.turns else None
         if config.turns and (config.voiceprints or recognizer is not None):
@@ -69,6 +70,7 @@ class Listener:
         self._coming = np.zeros(0, np.float32)  # less than a step
         self._known_to_traits = 0  # samples of it, after a flush
         self._untracked = np.zeros(0, np.float32)  # less than a hop
+        self._looked = 0  # frames that the tracker has looked at
 
     @property
     def step_s(self) -> float:
@@ -89,11 +91,14 @@ class Listener:
         step, self._coming = self._coming[: self._step], self._coming[self._step :]
         self._untracked = np.concatenate([self._untracked, step])
         self.analysed += len(step)
+        self.reached = self.analysed
         while len(self._untracked) >= HOP_SAMPLES:
             hop, self._untracked = self._untracked[:HOP_SAMPLES], self._untracked[HOP_SAMPLES:]
             if self._tracker is not None:
+                end = self.analysed - len(self._untracked)
                 if self.naming is not None:
-                    self.naming.voices.hear(hop)
+                    self.naming.voices.hear(hop, end)
+                self._looked = end // FRAME_SAMPLES
                 self._take((yield from self._tracker.step(hop)))
                 self._take((yield from self._tracker.settle()))
                 yield from self._name()
@@ -104,7 +109,11 @@ class Listener:
     def flush(self) -> Asking[None]:
         """Tell what can be told of all samples so far; more may follow."""
         rest = np.concatenate([self._untracked, self._coming])
-        if self._tracker is not None:
+        self.reached = self.analysed + len(self._coming)
+        if self.naming is not None:
+            self.naming.voices.hear(rest, self.reached)
+        if self._tracker is not None and self.reached // FRAME_SAMPLES > self._looked:
+            self._looked = self.reached // FRAME_SAMPLES
             self._take((yield from self._tracker.flush(rest)))
         yield from self._name(everything=True)
         if self._traits is not None:
@@ -116,9 +125,10 @@ class Listener:
     def finish(self) -> Asking[Diarization]:
         """Tell the rest, and what has been said in all."""
         rest = np.concatenate([self._untracked, self._coming])
-        if self.naming is not None:
-            self.naming.voices.hear(rest)
         self.analysed += len(self._coming)
+        self.reached = self.analysed
+        if self.naming is not None:
+            self.naming.voices.hear(rest, self.analysed)
         result = Diarization(turns=(), exclusive=(), duration=self.analysed / _RATE)
         if self._tracker is not None:
             changes, result = yield from self._tracker.finish(rest)
@@ -128,6 +138,14 @@ class Listener:
             reports = yield from self._traits.step(self._coming[self._known_to_traits :])
             self._tell_traits(reports + (yield from self._traits.finish()))
         return result
+
+    def close(self) -> None:
+        """Nothing more comes: keep what was told, and let go of all else."""
+        self._tell = _untold
+        self._tracker = self._traits = None
+        self._coming = self._untracked = np.zeros(0, np.float32)
+        if self.naming is not None:
+            self.naming.close()
 
     def _name(self, *, everything: bool = False) -> Asking[None]:
         """Make the voiceprints that are due, and tell whose they are."""
@@ -198,6 +216,10 @@ class Listener:
     def _tell_traits(self, reports: Iterable[TraitReport]) -> None:
         for report in reports:
             self._tell(TraitsTold, report=report)
+
+
+def _untold(*_: object, **__: object) -> None:
+    """Who is told after the end."""
 
 
 def _changed(changes: Sequence[Change]) -> tuple[float, float] | None:

@@ -71,6 +71,11 @@ class Naming:
                 self.voiceprints = _without(self.voiceprints, label)
                 self.identities = _without(self.identities, label)
 
+    def close(self) -> None:
+        """Let go of the speech; what was found out stays."""
+        self.voices.close()
+        self._recognizer = None
+
     def name(self, label: str) -> str | None:
         """The name of who the label is, once identified."""
         identity = self.identities.get(label)

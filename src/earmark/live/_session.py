@@ -45,7 +45,7 @@ class LiveSession:
     ``recognizer`` says who the voices are. ``on_event`` is called with each event, on threads of
     the engine, in order and one at a time; it must not wait. Without it the events are in `events`.
 
-    Raises what `LiveEngine.load` raises.
+    Raises what `LiveEngine.load` raises, and `Draining` when the engine is being closed.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class LiveSession:
         models, runner = shared.load()
         self._listener = Listener(self._config, models, recognizer, self._tell)
         self._lane = runner.lane(self._work(), self._fail)
-        shared.join(self)
+        shared.join(self, runner)
 
     def push(self, data: bytes) -> None:
         """Add bytes in the format of the config, any number of them.
@@ -157,7 +157,7 @@ class LiveSession:
             identities = dict(listener.naming.identities) if listener.naming else {}
             return LiveView(
                 number=self._number,
-                at=listener.analysed / SAMPLE_RATE,
+                at=listener.reached / SAMPLE_RATE,
                 turns=listener.turns.known(identities),
                 speakers=listener.turns.speakers,
                 identities=identities,
@@ -226,7 +226,7 @@ class LiveSession:
 
     def _tell(self, kind: Callable[..., Event], **values: Any) -> None:
         self._number += 1
-        at = self._listener.analysed / SAMPLE_RATE
+        at = self._listener.reached / SAMPLE_RATE
         self._on_event(kind(number=self._number, at=at, **values))
 
     def _order(self, *, final: bool) -> None:
@@ -249,6 +249,7 @@ class LiveSession:
         try:
             self._tell(Ended, reason=reason, message=message)
         finally:
+            self._listener.close()
             self._ended.set()
             if self._own_engine is not None:
                 self._own_engine.close()

@@ -79,8 +79,9 @@ class Voices:
         self._end = 0  # of it, in samples of the session
         self._voices: dict[str, _Voice] = {}
 
-    def hear(self, samples: Float) -> None:
-        """Keep the next samples at hand."""
+    def hear(self, samples: Float, end: int) -> None:
+        """Keep samples at hand that end at this one of the session; some may be known already."""
+        samples = samples[max(0, len(samples) - (end - self._end)) :]
         scaled = np.minimum(np.rint(samples * np.float32(2.0**15)), 32767).astype(np.int16)
         self._sound = np.concatenate([self._sound, scaled])[-round(_KEPT_S * _RATE) :]
         self._end += len(samples)
@@ -125,6 +126,11 @@ class Voices:
             if not self._voices[label].net_s:
                 del self._voices[label]
         return touched
+
+    def close(self) -> None:
+        """Let go of all speech."""
+        self._sound = np.zeros(0, np.int16)
+        self._voices.clear()
 
     def net_s(self) -> dict[str, float]:
         """Seconds of clean speech that a voiceprint would be made of now, by label."""

@@ -77,6 +77,10 @@ class Lane:
         """There is something to do again; may be called by any thread, at any time."""
         self.runner.wake(self)
 
+    def end(self) -> None:
+        """It is over; who was to hear of errors is let go of."""
+        self.over, self.on_error = True, _unheard
+
     def spend(self, seconds: float) -> None:
         """Note that this much sound was dealt with.
 
@@ -191,7 +195,7 @@ class Runner:
         try:
             ask = lane.work.send(answer)
         except StopIteration:
-            lane.over = True
+            lane.end()
             return
         except Exception as error:  # noqa: BLE001 - a defect in one lane's work ends that lane
             self._fail(lane, error)
@@ -222,12 +226,17 @@ class Runner:
                 self._make_ready(one.lane)
 
     def _fail(self, lane: Lane, error: Exception) -> None:
-        lane.over = True
+        on_error = lane.on_error
+        lane.end()
         try:
             lane.work.close()
-            lane.on_error(error)
+            on_error(error)
         except Exception:  # noqa: BLE001 - the thread serves the others
             _log.exception("The end of work that failed could not be told.")
+
+
+def _unheard(_: BaseException) -> None:
+    """Who hears of errors of work that is over."""
 
 
 def _urgency(waiting: _Waiting, now: float) -> int:
