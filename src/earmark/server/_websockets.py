@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import TYPE_CHECKING
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 __all__ = ["BoundedWebSocket"]
 
 _LINGER_S = 15.0
 _UNSENT_BYTES = 64 << 10
+_BAD_TEXT = 1007
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, which by itself would wait for ever until its last words are read."""
+    """uvicorn's protocol, with ends.
+
+    By itself it would wait for ever until its last words are read, say nothing to a handshake with
+    a longer line or more headers than it reads, and gather answers to pings that nobody reads.
+    """
 
     _abort: asyncio.TimerHandle | None = None
 
@@ -24,6 +33,36 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             socket.SOL_SOCKET, socket.SO_SNDBUF, _UNSENT_BYTES
         )
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.handshake_initiated = True
+            refusal = self.conn.reject(431, "This handshake is too long, or cannot be read.\n")
+            self.transport.write(refusal.serialize())
+            self.transport.close()
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # one that is not read need not be answered
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # which uvicorn would log as an error of its own
+                self.frames = []
+                self.conn.send_close(_BAD_TEXT)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.close_sent:  # also by a refusal, which uvicorn would take for none
+            self.handshake_complete = True
 
     async def run_asgi(self) -> None:
         try:
