@@ -344,7 +344,8 @@ def test_the_program_of_the_docs(
     (tmp_path / "ann.wav").write_bytes(people.wav("allison", 20.0))
     (tmp_path / "meeting.wav").write_bytes(people.wav("allison", 10.0, part=1))
     page = (Path(__file__).parents[2] / "docs/deepaffects.md").read_text(encoding="utf-8")
-    program = page.rpartition("```python\n")[2].partition("```")[0]
+    rest = page.partition("## Real time")[0]
+    program = rest.rpartition("```python\n")[2].partition("```")[0]
     program = program.replace("http://127.0.0.1:8000", server.url).replace("em_…", key)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300
