@@ -8,9 +8,11 @@ from earmark.bench._document import diarization_document, speed_document
 from earmark.bench._environments import PEERS, Peer, environment, peers_folder, peers_named
 from earmark.bench._gallery import GalleryReport, Taken, bench_gallery, gallery_document
 from earmark.bench._gallery_tables import print_gallery
-from earmark.bench._live import LiveLoad, LiveLoadReport, bench_live, live_document
+from earmark.bench._live import LiveLoad, LiveLoadReport, bench_live
 from earmark.bench._live_accuracy import LAYERS, LiveAccuracy, Told, bench_live_accuracy, told_by
-from earmark.bench._live_tables import print_live
+from earmark.bench._live_document import live_document
+from earmark.bench._live_names import Naming, Person, bench_naming
+from earmark.bench._live_tables import print_live, print_live_accuracy, print_naming
 from earmark.bench._long import Part, concatenate
 from earmark.bench._machine import Machine, this_machine
 from earmark.bench._reliability import Reliability, frame_reliability, turn_reliability
@@ -68,11 +70,13 @@ __all__ = [
     "LiveLoadReport",
     "Machine",
     "MemoryLine",
+    "Naming",
     "OnStep",
     "OpenSet",
     "Overhead",
     "Part",
     "Peer",
+    "Person",
     "Recording",
     "Reliability",
     "Result",
@@ -97,6 +101,7 @@ __all__ = [
     "bench_gallery",
     "bench_live",
     "bench_live_accuracy",
+    "bench_naming",
     "bench_service",
     "bench_speed",
     "bench_traits",
@@ -120,6 +125,8 @@ __all__ = [
     "print_diarization",
     "print_gallery",
     "print_live",
+    "print_live_accuracy",
+    "print_naming",
     "print_service",
     "print_speed",
     "print_traits",

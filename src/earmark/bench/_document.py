@@ -10,7 +10,7 @@ from earmark.bench._results import DiarizationReport, System, Total, by_folder, 
 from earmark.bench._score import Errors, Score
 from earmark.bench._speed import SpeedReport
 
-__all__ = ["diarization_document", "speed_document"]
+__all__ = ["diarization_document", "score_document", "speed_document"]
 
 
 def diarization_document(report: DiarizationReport) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _system(report: DiarizationReport, system: System) -> dict[str, Any]:
         "loaded_rss_mb": round(system.loaded_rss_mb, 1),
         "totals": {name: _total(total) for name, total in totals if total},
         "recordings": {
-            name: _score(result.score)
+            name: score_document(result.score)
             | {
                 "wall_s": [round(s, 4) for s in result.wall_s],
                 "cpu_s": [round(s, 4) for s in result.cpu_s],
@@ -66,7 +66,7 @@ def _system(report: DiarizationReport, system: System) -> dict[str, Any]:
 
 
 def _total(total: Total) -> dict[str, Any]:
-    return _score(total.score) | {
+    return score_document(total.score) | {
         "recordings": total.score.recordings,
         "count_exact": total.score.exact,
         "wall_rtf": round(total.wall_rtf, 5),
@@ -75,7 +75,8 @@ def _total(total: Total) -> dict[str, Any]:
     }
 
 
-def _score(score: Score) -> dict[str, Any]:
+def score_document(score: Score) -> dict[str, Any]:
+    """Error rates as fractions, their parts in seconds, and how many people were found."""
     return {
         "strict": _errors(score.strict),
         "collar_0.25": _errors(score.lenient),
