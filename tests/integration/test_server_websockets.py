@@ -19,8 +19,14 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _listen(websocket: WebSocket) -> None:
+    if "slow" in websocket.query_params:  # until the client is gone
+        assert (await websocket.receive())["type"] == "websocket.connect"
+        assert (await websocket.receive())["type"] == "websocket.disconnect"
     if "refuse" in websocket.query_params:
         await websocket.send_denial_response(PlainTextResponse("not you", 401))
+        return
+    if "slow" in websocket.query_params:
+        await websocket.send({"type": "websocket.accept"})
         return
     await websocket.accept()
     try:
@@ -78,6 +84,10 @@ def test_what_clients_do_wrong_is_no_error_in_the_log(caplog: pytest.LogCaptureF
         async with _served() as server:
             reader, refused = await _connect(server, query="refuse")
             refusal = await asyncio.wait_for(reader.read(), 30)
+            for query in ("slow", "slow&refuse"):
+                _, gone = await _connect(server, query=query)
+                await gone.drain()
+                gone.transport.abort()
             reader, writer = await _connect(server)
             await reader.readuntil(b"\r\n\r\n")
             writer.write(frame(1, b"\xff"))

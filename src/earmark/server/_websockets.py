@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 if TYPE_CHECKING:
@@ -60,7 +61,12 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     async def send(self, message: ASGISendEvent) -> None:
-        await super().send(message)
+        try:
+            await super().send(message)
+        except ClientDisconnected:
+            if message["type"] == "websocket.send":
+                raise
+            # Who left during the handshake: the application receives that next.
         if self.close_sent:  # also by a refusal, which uvicorn would take for none
             self.handshake_complete = True
 
