@@ -128,6 +128,13 @@ def test_a_new_connection_has_the_leg_and_the_earlier_one_loses_it(line: Line) -
         assert second.until("finished")["sound_s"] == {"caller": 1.0, "callee": 1.0}
 
 
+def test_an_earlier_connection_that_says_nothing_is_closed_too(line: Line) -> None:
+    with line.socket(leg="caller", **MULAW) as first, line.socket(leg="caller", **MULAW):
+        assert first.receive()["type"] == "started"
+        assert "Another connection" in first.receive()["message"]
+        assert first.closed()[0] == 1008
+
+
 def test_a_call_that_ends_meanwhile_closes_its_connections(line: Line, http: httpx.Client) -> None:
     with line.socket(leg="caller", **MULAW) as socket:
         socket.receive()

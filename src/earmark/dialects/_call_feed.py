@@ -12,22 +12,14 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earmark.audio import PcmFormat
-from earmark.errors import Draining, EarmarkError, Kind, SessionOver
+from earmark.errors import Draining, EarmarkError, SessionOver
 from earmark.service import Call, Caller, CallMediaStream, Leg, Service
 
-__all__ = ["CallFeed", "close_code", "next_message"]
+__all__ = ["CallFeed", "next_message"]
 
 _QUIET_S = 2.0  # without sound, after which what has come is stored
 _PATIENCE_S = 10.0  # with who listens: a call that is spoken now cannot wait
 _LOOK_S = 0.02
-_REFUSED, _TOO_LARGE, _DEFECT, _RESTARTING, _LATER = 1008, 1009, 1011, 1012, 1013
-_CODES = {
-    Kind.TOO_LARGE: _TOO_LARGE,
-    Kind.RATE_LIMITED: _LATER,
-    Kind.EXHAUSTED: _LATER,
-    Kind.UNAVAILABLE: _LATER,
-    Kind.INTERNAL: _DEFECT,
-}
 
 
 class CallFeed:
@@ -60,16 +52,14 @@ class CallFeed:
         """
         if self._service.draining:
             raise Draining("The server shuts down: connect again in a moment.")
-        due = self._stream.add(data)
-        if due:
-            await self.store()
+        stored = self._stream.add(data) and await self.store()
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 while self._stream.backlog_s > self._service.settings.live_backlog_s:
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             self._stream.listen_no_more()
-        return due
+        return stored
 
     async def store(self) -> bool:
         """Store what has come, as when nothing more comes for a while; whether there was any."""
@@ -124,8 +114,3 @@ async def next_message(
             raise WebSocketDisconnect(message.get("code", 1006))
         return message
     raise SessionOver(f"Nothing came for {idle_s:g} s (EARMARK_CALL_IDLE_S): connect again.")
-
-
-def close_code(error: EarmarkError) -> int:
-    """What a WebSocket is closed with (RFC 6455 and its registry)."""
-    return _RESTARTING if isinstance(error, Draining) else _CODES.get(error.kind, _REFUSED)

@@ -151,6 +151,8 @@ class CallMediaStream:
         """
         whole = len(self._kept) - len(self._kept) % self._sound.frame_bytes
         if not whole:
+            if not self._closed:
+                self._require_current()
             if any(each.asks_to_store for each in self._listeners.values()):
                 self._attend()
             return self.call

@@ -17,23 +17,21 @@ from starlette.responses import JSONResponse
 
 from earmark.errors import EarmarkError, InvalidInput, Kind, RateLimited
 
-__all__ = ["add_error_bodies", "close_code", "error_message", "refusal"]
+__all__ = ["add_error_bodies", "error_message", "refusal"]
 
-_BY_KIND: Final[Mapping[Kind, tuple[int, int]]] = {
-    Kind.INVALID: (400, 1008),
-    Kind.UNAUTHENTICATED: (401, 1008),
-    Kind.FORBIDDEN: (403, 1008),
-    Kind.NOT_FOUND: (404, 1008),
-    Kind.CONFLICT: (409, 1008),
-    Kind.GONE: (404, 1008),
-    Kind.TOO_LARGE: (413, 1008),
-    Kind.RATE_LIMITED: (429, 1013),
-    Kind.INTERNAL: (500, 1011),
-    Kind.UNAVAILABLE: (503, 1013),
-    Kind.EXHAUSTED: (507, 1013),
+_BY_KIND: Final[Mapping[Kind, int]] = {
+    Kind.INVALID: 400,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.CONFLICT: 409,
+    Kind.GONE: 404,
+    Kind.TOO_LARGE: 413,
+    Kind.RATE_LIMITED: 429,
+    Kind.INTERNAL: 500,
+    Kind.UNAVAILABLE: 503,
+    Kind.EXHAUSTED: 507,
 }
-"""The status of an answer, and the code that a stream is closed with."""
-
 _UNEXPECTED: Final = "The server failed unexpectedly; its log says how."
 
 
@@ -42,18 +40,13 @@ def error_message(message: str, code: str) -> dict[str, str]:
     return {"message_type": "error", "message": message, "code": code}
 
 
-def close_code(kind: Kind) -> int:
-    """What a stream is closed with after an error."""
-    return _BY_KIND[kind][1]
-
-
 def refusal(error: EarmarkError) -> JSONResponse:
     """One of our own errors, before a stream is opened or instead of an answer."""
     headers = {}
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     body = error_message(str(error), error.code)
-    return JSONResponse(body, _BY_KIND[error.kind][0], headers)
+    return JSONResponse(body, _BY_KIND[error.kind], headers)
 
 
 def add_error_bodies(app: FastAPI) -> None:

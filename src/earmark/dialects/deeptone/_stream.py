@@ -13,8 +13,16 @@ from fastapi import FastAPI
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earmark.dialects._live import LiveFeed
+from earmark.dialects._websockets import (
+    DONE,
+    FAILED,
+    REFUSED,
+    RESTARTING,
+    UNSUPPORTED,
+    close_code,
+)
 from earmark.dialects.deeptone._access import admit, caller_of
-from earmark.dialects.deeptone._errors import close_code, error_message, refusal
+from earmark.dialects.deeptone._errors import error_message, refusal
 from earmark.dialects.deeptone._names import NAME
 from earmark.dialects.deeptone._render import People, results_message
 from earmark.dialects.deeptone._requests import StreamAsked
@@ -28,11 +36,9 @@ __all__ = ["add_stream"]
 _QUIET_S: Final = 1.0
 """Seconds without a message after which what has come is analysed to its end."""
 
-_BAD_PAYLOAD: Final = 1003
-
 _NOTICES: Final[Mapping[CloseReason, int]] = {
-    CloseReason.IDLE: 1000,
-    CloseReason.SHUTTING_DOWN: 1012,
+    CloseReason.IDLE: DONE,
+    CloseReason.SHUTTING_DOWN: RESTARTING,
 }
 """Ends that are nobody's error, and the code that the connection is closed with."""
 
@@ -54,7 +60,7 @@ def add_stream(app: FastAPI, service: Service) -> None:
             return  # the client does not read, or has gone
         except EarmarkError as error:
             with suppress(WebSocketDisconnect):
-                await _refuse(socket, str(error), error.code, close_code(error.kind))
+                await _refuse(socket, str(error), error.code, close_code(error))
 
 
 async def _converse(service: Service, socket: WebSocket, asked: StreamAsked) -> None:
@@ -74,7 +80,7 @@ async def _converse(service: Service, socket: WebSocket, asked: StreamAsked) -> 
             listening.cancel()
             (refused,) = await asyncio.gather(listening, return_exceptions=True)
         if isinstance(refused, InvalidInput):
-            await _refuse(socket, str(refused), refused.code, _BAD_PAYLOAD)
+            await _refuse(socket, str(refused), refused.code, UNSUPPORTED)
         elif isinstance(refused, Exception):
             raise refused
         elif refused is not None:  # cancelled: the session did not end because the client left
@@ -130,13 +136,13 @@ async def _close(socket: WebSocket, ended: Ended | None) -> None:
         await _send(socket, {"message_type": "connection", "message": ended.message})
         await socket.close(_NOTICES[ended.reason], ended.reason)
         return
-    failed = ended.reason is CloseReason.FAILED
-    await _refuse(socket, ended.message, f"live.{ended.reason}", 1011 if failed else 1008)
+    code = FAILED if ended.reason is CloseReason.FAILED else REFUSED
+    await _refuse(socket, ended.message, f"live.{ended.reason}", code)
 
 
-async def _refuse(socket: WebSocket, message: str, code: str, close_code: int) -> None:
-    await _send(socket, error_message(message, code))
-    await socket.close(close_code, code)
+async def _refuse(socket: WebSocket, message: str, word: str, code: int) -> None:
+    await _send(socket, error_message(message, word))
+    await socket.close(code, word)
 
 
 async def _send(socket: WebSocket, message: Mapping[str, Any]) -> None:

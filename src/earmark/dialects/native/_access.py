@@ -10,8 +10,9 @@ from fastapi import Depends, Path, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.websockets import WebSocket
 
 from earmark.dialects._http import JsonRoute, key_of, limit_rate
 from earmark.errors import NotFound
@@ -26,6 +27,7 @@ __all__ = [
     "JobsCaller",
     "LiveCaller",
     "TheService",
+    "admit_socket",
 ]
 
 _bearer = HTTPBearer(
@@ -56,15 +58,34 @@ class AdmittingRoute(JsonRoute):
         return admitting
 
 
+def admit_socket(service: Service, websocket: WebSocket, scope: Scope, *, route: str) -> Caller:
+    """Who connects: by a key in a header, or by a ticket in the query.
+
+    Raises `Unauthenticated`, `RateLimited` and, without the scope, `Forbidden`.
+    """
+    key, ticket = key_of(websocket), websocket.query_params.get("ticket")
+    if key is None and ticket is not None:
+        caller = service.tickets.redeem(ticket)
+    else:
+        caller = service.keys.authenticate(key)
+    _count(service, websocket, caller, f"WEBSOCKET {route}")
+    caller.require(scope)
+    return caller
+
+
 def _admit(request: Request) -> None:
     service = _service(request)
     caller = service.keys.authenticate(key_of(request))
-    request.state.caller = caller  # for the log too
+    _count(service, request, caller, f"{request.method} {request.scope['route'].path}")
+
+
+def _count(service: Service, connection: HTTPConnection, caller: Caller, route: str) -> None:
+    connection.state.caller = caller  # for the log too
     limit_rate(
-        request,
+        connection,
         service.limits,
         who=caller.key_id or caller.tenant_id,
-        route=f"{request.method} {request.scope['route'].path}",
+        route=route,
         limit=service.settings.rate_limit,
     )
 

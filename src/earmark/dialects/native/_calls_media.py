@@ -13,8 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earmark.audio import Encoding, PcmFormat
-from earmark.dialects._call_feed import CallFeed, close_code, next_message
-from earmark.dialects._http import key_of, limit_rate
+from earmark.dialects._call_feed import CallFeed, next_message
+from earmark.dialects._websockets import DONE, UNSUPPORTED, close_code
+from earmark.dialects.native._access import admit_socket
 from earmark.dialects.native._problems import refusal, wrongs
 from earmark.errors import EarmarkError, InvalidInput, InvalidOption
 from earmark.service import Call, Caller, Leg, Scope, Service
@@ -24,7 +25,6 @@ __all__ = ["router"]
 router = APIRouter(tags=["calls"])
 
 _CLOSE_S = 2.0
-_DONE, _UNSUPPORTED = 1000, 1003
 
 Exact = Annotated[float, PlainSerializer(lambda value: round(value, 6), return_type=float)]
 """Seconds, exact to a sample."""
@@ -103,15 +103,15 @@ async def _serve(websocket: WebSocket, find: Callable[[Caller], Call]) -> None:
     except EarmarkError as error:
         await websocket.send_denial_response(refusal(websocket, error))
         return
-    await websocket.accept()
     try:
         async with feed:
+            await websocket.accept()
             await _say(websocket, _message("started", feed.call, feed))
             code, word = await _take(websocket, feed)
     except WebSocketDisconnect:
         return
     except EarmarkError as error:
-        code = _UNSUPPORTED if isinstance(error, _Unsupported) else close_code(error)
+        code = UNSUPPORTED if isinstance(error, _Unsupported) else close_code(error)
         word = error.code
         with suppress(WebSocketDisconnect):
             await _say(websocket, ErrorMessage(code=error.code, message=str(error)))
@@ -122,28 +122,9 @@ async def _serve(websocket: WebSocket, find: Callable[[Caller], Call]) -> None:
 
 def _open(websocket: WebSocket, find: Callable[[Caller], Call]) -> CallFeed:
     service = _service(websocket)
-    caller = _admit(service, websocket)
+    caller = admit_socket(service, websocket, Scope.JOBS, route="/calls/media")
     options = _options(websocket)
     return CallFeed(service, caller, find(caller), leg=options.leg, sound=options.sound)
-
-
-def _admit(service: Service, websocket: WebSocket) -> Caller:
-    """Who connects: by a key in a header, or by a ticket."""
-    ticket, key = websocket.query_params.get("ticket"), key_of(websocket)
-    if key is None and ticket is not None:
-        caller = service.tickets.redeem(ticket)
-    else:
-        caller = service.keys.authenticate(key)
-    websocket.state.caller = caller  # for the log too
-    limit_rate(
-        websocket,
-        service.limits,
-        who=caller.key_id or caller.tenant_id,
-        route="WEBSOCKET /calls/media",
-        limit=service.settings.rate_limit,
-    )
-    caller.require(Scope.JOBS)
-    return caller
 
 
 def _options(websocket: WebSocket) -> MediaOptions:
@@ -173,7 +154,7 @@ async def _take(websocket: WebSocket, feed: CallFeed) -> tuple[int, str]:
         over = _parsed(message["text"]).type == "end"
         call = await (feed.end() if over else feed.close())
         await _say(websocket, _message("finished", call, feed))
-        return _DONE, "finished"
+        return DONE, "finished"
 
 
 def _parsed(text: str) -> FromClient:

@@ -9,13 +9,19 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket
 
-from earmark.dialects._http import iso, key_of, limit_rate
-from earmark.dialects.native._access import AdmittingRoute, Id, LiveCaller, TheService
+from earmark.dialects._http import iso
+from earmark.dialects.native._access import (
+    AdmittingRoute,
+    Id,
+    LiveCaller,
+    TheService,
+    admit_socket,
+)
 from earmark.dialects.native._documents import Document
 from earmark.dialects.native._live_connection import Connection
 from earmark.dialects.native._problems import problems, refusal
 from earmark.errors import EarmarkError
-from earmark.service import Caller, Hosted, Scope, Service
+from earmark.service import Hosted, Scope, Service
 
 __all__ = ["router"]
 
@@ -65,32 +71,14 @@ async def live(websocket: WebSocket) -> None:
     """A live session: see `Connection`."""
     service: Service = websocket.app.state.service
     try:
-        caller = await run_in_threadpool(_admit, service, websocket)
+        caller = await run_in_threadpool(
+            admit_socket, service, websocket, Scope.LIVE, route="/live"
+        )
     except EarmarkError as error:
         await websocket.send_denial_response(refusal(websocket, error))
         return
     await websocket.accept()
     await Connection(service, caller, websocket).serve()
-
-
-def _admit(service: Service, websocket: WebSocket) -> Caller:
-    """Who connects: by a key in a header, or by a ticket."""
-    ticket = websocket.query_params.get("ticket")
-    key = key_of(websocket)
-    if key is None and ticket is not None:
-        caller = service.tickets.redeem(ticket)
-    else:
-        caller = service.keys.authenticate(key)
-    websocket.state.caller = caller  # for the log too
-    limit_rate(
-        websocket,
-        service.limits,
-        who=caller.key_id or caller.tenant_id,
-        route="WEBSOCKET /live",
-        limit=service.settings.rate_limit,
-    )
-    caller.require(Scope.LIVE)
-    return caller
 
 
 def _part(session: Hosted) -> SessionPart:

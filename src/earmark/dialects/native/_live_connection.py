@@ -9,10 +9,11 @@ from contextlib import suppress
 from pydantic import BaseModel
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from earmark.dialects._websockets import DONE, FAILED, REFUSED, RESTARTING, UNSUPPORTED, close_code
 from earmark.dialects.native._live_conversation import Conversation, Left, Unsupported, parsed
 from earmark.dialects.native._live_messages import ErrorMessage
 from earmark.dialects.native._live_requests import FromClient
-from earmark.errors import Draining, EarmarkError, Kind
+from earmark.errors import EarmarkError
 from earmark.live import CloseReason
 from earmark.service import Caller, Service
 
@@ -20,35 +21,16 @@ __all__ = ["Connection"]
 
 _CLOSE_S = 2.0
 
-_LEFT = 1000
-_UNSUPPORTED = 1003
-_RESTARTING = 1012
-
-CODES: Mapping[Kind, int] = {
-    Kind.INVALID: 1008,
-    Kind.UNAUTHENTICATED: 1008,
-    Kind.NOT_FOUND: 1008,
-    Kind.FORBIDDEN: 1008,
-    Kind.CONFLICT: 1008,
-    Kind.GONE: 1008,
-    Kind.TOO_LARGE: 1009,
-    Kind.RATE_LIMITED: 1013,
-    Kind.EXHAUSTED: 1013,
-    Kind.UNAVAILABLE: 1013,
-    Kind.INTERNAL: 1011,
-}
-"""Close codes (RFC 6455 and its registry) of errors."""
-
 ENDINGS: Mapping[CloseReason, int] = {
-    CloseReason.FINISHED: 1000,
-    CloseReason.CANCELED: 1000,
-    CloseReason.IDLE: 1008,
-    CloseReason.UNREAD: 1008,
-    CloseReason.TOO_LONG: 1008,
-    CloseReason.REVOKED: 1008,
-    CloseReason.ABANDONED: 1008,
-    CloseReason.SHUTTING_DOWN: _RESTARTING,
-    CloseReason.FAILED: 1011,
+    CloseReason.FINISHED: DONE,
+    CloseReason.CANCELED: DONE,
+    CloseReason.IDLE: REFUSED,
+    CloseReason.UNREAD: REFUSED,
+    CloseReason.TOO_LONG: REFUSED,
+    CloseReason.REVOKED: REFUSED,
+    CloseReason.ABANDONED: REFUSED,
+    CloseReason.SHUTTING_DOWN: RESTARTING,
+    CloseReason.FAILED: FAILED,
 }
 """Close codes of sessions that have ended."""
 
@@ -69,7 +51,8 @@ class Connection(Conversation):
         except (Left, WebSocketDisconnect):
             return
         except EarmarkError as error:
-            code, word = _code(error), error.code
+            unsupported = isinstance(error, Unsupported)
+            code, word = UNSUPPORTED if unsupported else close_code(error), error.code
             refused = ErrorMessage(code=word, message=str(error))
         with suppress(TimeoutError, WebSocketDisconnect):  # who does not read is not told
             async with asyncio.timeout(_CLOSE_S):
@@ -86,7 +69,7 @@ class Connection(Conversation):
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             code = message.get("code", 1006)
-            raise Left if code == _LEFT else WebSocketDisconnect(code)
+            raise Left if code == DONE else WebSocketDisconnect(code)
         data: bytes | None = message.get("bytes")
         return data if data is not None else parsed(message["text"])
 
@@ -94,9 +77,3 @@ class Connection(Conversation):
         if self._websocket.application_state is WebSocketState.CONNECTED:
             with suppress(WebSocketDisconnect):  # who receives hears of it, and why
                 await self._websocket.send_text(message.model_dump_json(by_alias=True))
-
-
-def _code(error: EarmarkError) -> int:
-    if isinstance(error, Unsupported):
-        return _UNSUPPORTED
-    return _RESTARTING if isinstance(error, Draining) else CODES[error.kind]

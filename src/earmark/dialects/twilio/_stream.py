@@ -12,8 +12,9 @@ from starlette.types import Message as Frame
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earmark.audio import Encoding, PcmFormat
-from earmark.dialects._call_feed import CallFeed, close_code, next_message
+from earmark.dialects._call_feed import CallFeed, next_message
 from earmark.dialects._http import limit_rate
+from earmark.dialects._websockets import DONE, close_code
 from earmark.dialects.twilio._access import check_signature, who
 from earmark.dialects.twilio._messages import Media, Message, Start, Track, parse
 from earmark.dialects.twilio._names import NAME
@@ -26,7 +27,6 @@ _START_S = 20.0  # in which a stream says what it is
 _CLOSE_S = 2.0
 _LONGEST_TEXT = 64 << 10
 _LONGEST_WORD = 120  # bytes that a close frame has room for
-_DONE = 1000
 _SOUND = PcmFormat(encoding=Encoding.MULAW, sample_rate=8000)
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ async def media_stream(websocket: WebSocket) -> None:
         await websocket.send_denial_response(PlainTextResponse(str(error), 403))
         return
     await websocket.accept()
-    code, word = _DONE, "stopped"
+    code, word = DONE, "stopped"
     try:
         await _Stream(service, websocket).serve()
     except WebSocketDisconnect:
@@ -84,7 +84,9 @@ class _Stream:
         except TimeoutError as error:
             raise InvalidInput(f"No start message came within {_START_S:g} s.") from error
         if message.event != "start" or message.start is None:
-            raise InvalidInput(f"The message {message.event!r} came before the start message.")
+            raise InvalidInput(
+                f"The message {message.event[:100]!r} came before the start message."
+            )
         return message.start
 
     def _open(self, start: Start) -> tuple[Caller, Call]:
