@@ -38,12 +38,12 @@ from earmark.service import Service
 __all__ = ["mounts"]
 
 _DESCRIPTION = """\
-Who spoke when, where speech is, and who it is, in recordings.
+Who spoke when, where speech is, and who it is, in recordings and while people are still talking.
 
 Send a recording to `POST /diarizations` (or its address, or upload it in parts first), follow
 the job at `GET /jobs/{id}/events`, fetch `GET /jobs/{id}/result`. Every refusal is an
 `application/problem+json` document whose `code` is stable. With an `Idempotency-Key`, a `POST`
-that is sent again counts once."""
+that is sent again counts once. Sound that is spoken now goes to the WebSocket at `/live`."""
 
 
 _IDEMPOTENCY_KEY = {
