@@ -179,6 +179,8 @@ def test_a_later_connection_takes_the_session_from_an_earlier_one(
     assert first.token is not None
     second = service.live.resume(caller, first.token, after=0, on_event=print)
     assert replaced.wait(10)
+    with pytest.raises(SessionOver):
+        first.flush()
     first.abandon(CloseReason.CANCELED, "no effect")
     first.lost()
     second.push(bytes(320))

@@ -41,6 +41,7 @@ class LiveFeed:
 
     def __init__(self, service: Service, opener: _Opener) -> None:
         self._settings = service.settings
+        self._most = service.settings.live_unread_events
         self._opener = opener
         self._events: deque[Event] = deque()
         self._more = asyncio.Event()
@@ -101,6 +102,7 @@ class LiveFeed:
             opening.add_done_callback(_let_go)  # its thread goes on, and may bring a session
             raise
         self._inside = True
+        self._most += len(self._events)  # those that a resumption sends again do not count
         return self
 
     async def __aexit__(
@@ -123,6 +125,8 @@ class LiveFeed:
         """
         while not self.stream.over and self.stream.backlog_s > self._settings.live_backlog_s:
             await asyncio.sleep(_LOOK_S)
+        if self.stream.over:
+            await asyncio.sleep(_LOOK_S)  # who does not care is not to keep us busy
         with suppress(SessionOver):
             self.stream.push(data)
 
@@ -179,12 +183,11 @@ class LiveFeed:
         if isinstance(event, Ended):
             self._end = event
             self._give_up_at(self._loop.time() + _PATIENCE_S)
-        most = self._settings.live_unread_events
-        if len(self._events) > most and self._inside and not self._unread:
+        if len(self._events) > self._most and self._inside and not self._unread:
             self._unread = True
             self.stream.abandon(
                 CloseReason.UNREAD,
-                f"More than {most} events wait to be read (EARMARK_LIVE_UNREAD_EVENTS).",
+                f"More than {self._most} events wait to be read (EARMARK_LIVE_UNREAD_EVENTS).",
             )
 
     def _taken_over(self) -> None:

@@ -81,7 +81,7 @@ class LiveStream:
 
     def flush(self) -> None:
         """Have all that was pushed analysed, as `LiveSession.flush`."""
-        self._hosted.session.flush()
+        self._hosted.flush(self)
 
     def finish(self) -> None:
         """Say that no more sound comes; again is no error."""
@@ -273,6 +273,11 @@ class Hosted:
                 f"A live session has {longest_s:g} s of sound at most"
                 " (EARMARK_LIVE_LONGEST_S): start another one.",
             )
+
+    def flush(self, stream: LiveStream) -> None:
+        with self._pushing:
+            self._require(stream)
+            self.session.flush()
 
     def finish(self, stream: LiveStream) -> None:
         with self._pushing:
