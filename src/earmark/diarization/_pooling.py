@@ -159,11 +159,20 @@ class Pooler:
         self._rows = [row for row in self._rows if row.end_s > self._chunked_s]
         self._batches.append((tasks, self._chunked_s))
 
-    def work(self) -> Asking[None]:
-        """Do what has been submitted: without an executor only."""
-        while self._undone:
+    @property
+    def undone(self) -> bool:
+        """Whether there is something to `work` on."""
+        return bool(self._undone)
+
+    def work(self, *, oldest: bool = False) -> Asking[None]:
+        """Do what has been submitted, or the ``oldest`` batch of it: without an executor only."""
+        while self._undone and not (oldest and self._oldest_done):
             work, future = self._undone.pop(0)
             future.set_result((yield from work))
+
+    @property
+    def _oldest_done(self) -> bool:
+        return not self._batches or all(task.future.done() for task in self._batches[0][0])
 
     def collect(self) -> Iterator[tuple[Key, Float]]:
         """Wait for the oldest batch; yield what is complete.

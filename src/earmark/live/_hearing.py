@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +42,7 @@ class Hearing:
 
     def __init__(self, models: Models, parameters: Parameters) -> None:
         self._parameters = parameters
+        self._shared = (models, models.segmenter, *models.networks)  # never changed
         pooler = Pooler(models, patience=_PATIENCE)
         self._gathering = Gathering(models, parameters, pooler=pooler)
         self._step = parameters.window_step * FRAME_SAMPLES
@@ -82,13 +85,25 @@ class Hearing:
             self._upcoming += self._step
             self._gathering.decide(self._upcoming)
 
-    def embed(self) -> Asking[bool]:
-        """Embed what has been decided; whether that settles anything."""
-        before = self.settled_s
-        while self._gathering.pooler.waiting:
-            yield from self._gathering.pooler.work()
+    @property
+    def waiting(self) -> int:
+        """How much has been decided and is not `embed`ded, in parts."""
+        return self._gathering.pooler.waiting
+
+    @property
+    def undone(self) -> bool:
+        """Whether there is something to `work` on."""
+        return self._gathering.pooler.undone
+
+    def work(self) -> Asking[None]:
+        """Ask what `embed` would, which need not then. Neither must be called meanwhile."""
+        yield from self._gathering.pooler.work()
+
+    def embed(self, parts: int) -> Asking[None]:
+        """Embed so many parts of what has been decided, the oldest first."""
+        for _ in range(parts):
+            yield from self._gathering.pooler.work(oldest=True)
             self._gathering.collect()
-        return self.settled_s > before
 
     def finish(self, rest: Float) -> Asking[None]:
         """Take the last samples, any number, and settle everything."""
@@ -103,7 +118,11 @@ class Hearing:
             start = max(0, -(-(self.end - WINDOW_SAMPLES) // FRAME_SAMPLES)) * FRAME_SAMPLES
             yield from self._segment(start)
         self._gathering.decide(None)
-        yield from self.embed()
+        yield from self.embed(self.waiting)
+
+    def copy(self) -> Hearing:
+        """Another one, which goes on by itself from here; nothing must be `waiting`."""
+        return deepcopy(self, {id(each): each for each in self._shared})
 
     def view(self, since_s: float) -> tuple[float, Evidence]:
         """Evidence from ``since_s`` on or earlier, and the time that it counts from.

@@ -86,6 +86,16 @@ class Listener:
         """Whether there is enough sound for a step."""
         return len(self._coming) >= self._step
 
+    def behind(self) -> Asking[None] | None:
+        """Work that steps need not wait for, if there is any, but for one that is `due`."""
+        return None if self._tracker is None else self._tracker.behind()
+
+    @property
+    def due(self) -> bool:
+        """Whether the next step needs all `behind` to be done; `flush` and `finish` always do."""
+        hops = (len(self._untracked) + self._step) // HOP_SAMPLES
+        return self._tracker is not None and self._tracker.due(hops)
+
     def step(self) -> Asking[None]:
         """Analyse the next step and tell what it brings."""
         step, self._coming = self._coming[: self._step], self._coming[self._step :]

@@ -21,7 +21,7 @@ from earmark.live._engine import LiveEngine
 from earmark.live._events import CloseReason, Ended, Event, Flushed, Stats
 from earmark.live._listener import Listener
 from earmark.live._view import LiveView
-from earmark.models import Asking, LaneWork
+from earmark.models import Aside, Asking, LaneWork
 from earmark.voiceprints import Voiceprint
 
 __all__ = ["LiveSession"]
@@ -70,6 +70,7 @@ class LiveSession:
         self._number = 0
         self._stats_told = 0
         self._result: Diarization | None = None
+        self._behind: Asking[None] | None = None
         shared = engine or LiveEngine()
         self._own_engine = shared if engine is None else None
         models, runner = shared.load()
@@ -183,27 +184,58 @@ class LiveSession:
         """Deal with what comes until the session is over; runs on threads of the engine."""
         decoder = PcmDecoder(self._config.format)
         while self._closing is None:
+            yield from self._go_on_behind()
             item = self._next()
             if item is None:
                 yield None
             elif isinstance(item, bytes):
                 yield from self._hear(decoder.push(item))
             elif not item.final:
+                yield from self._finish_behind()
                 yield from self._listener.flush()
                 self._tell(Flushed)
             else:
                 yield from self._hear(decoder.finish())
+                yield from self._finish_behind()
                 if self._closing is None:
                     self._result = yield from self._listener.finish()
                     self._closing = CloseReason.FINISHED, "All sound was analysed."
         self._end(*self._closing)
 
-    def _hear(self, samples: NDArray[np.float32]) -> Asking[None]:
+    def _hear(self, samples: NDArray[np.float32]) -> LaneWork:
         self._listener.add(samples)
         while self._listener.ready and self._closing is None:
+            if self._listener.due:
+                yield from self._finish_behind()
             yield from self._listener.step()
+            yield from self._go_on_behind()
             self._lane.spend(self._listener.step_s)
             self._tell_stats()
+
+    def _go_on_behind(self) -> LaneWork:
+        """Do what steps need not wait for, as far as its asks have been answered."""
+        answers = self._lane.asides
+        while self._behind is None or answers:
+            answer = None
+            if self._behind is None:
+                self._behind = self._listener.behind()
+                if self._behind is None:
+                    return
+            else:
+                answer = answers.popleft()
+            try:
+                ask = self._behind.send(answer)  # type: ignore[arg-type] # None begins it
+            except StopIteration:
+                self._behind = None
+            else:
+                yield Aside(ask)
+
+    def _finish_behind(self) -> LaneWork:
+        """Wait until all of that is done."""
+        yield from self._go_on_behind()
+        while self._behind is not None and self._closing is None:
+            yield None
+            yield from self._go_on_behind()
 
     def _next(self) -> bytes | _Order | None:
         """What to deal with next; None: nothing yet."""

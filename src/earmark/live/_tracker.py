@@ -8,6 +8,7 @@ told apart afresh at growing intervals.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -45,11 +46,17 @@ _CLUSTER_LEAST_S = 2.0
 _CLUSTER_MOST_S = 60.0  # ... within these limits
 _CLUSTER_SOONER = 6.0  # times, when somebody new is heard
 _EVIDENCE_BYTES = 8_000_000  # about 20 minutes; what is older is put away
+_DELAY = 4  # hops from deciding what is embedded until that is settled
+_FLUSH_S = 2.5  # between two flushes that see the full evidence
 _CLEAN_LEAST_S = 0.4  # shorter stretches are not given as clean speech
 
 
 class Tracker:
-    """`step` and `settle` for each hop of `HOP_SAMPLES`, then `finish`. One thread at a time."""
+    """`step` and `settle` for each hop of `HOP_SAMPLES`, then `finish`. One thread at a time.
+
+    What is embedded for good is asked a while before `settle` needs it. Who has time then may
+    do `behind`; else that does it itself, and all comes out the same.
+    """
 
     def __init__(self, config: LiveConfig, models: Models) -> None:
         self._hint = CountHint.of(config.speakers, config.min_speakers, config.max_speakers)
@@ -63,6 +70,9 @@ class Tracker:
         self._settled: list[Piece] = []  # the newest confirmed turns
         self._settled_s = 0.0
         self._clustered_s = 0.0
+        self._flushed_s = 0.0
+        self._hops = 0
+        self._due: deque[int] = deque()  # hops at which what was decided is settled
         self._speaking = False
 
     @property
@@ -73,7 +83,10 @@ class Tracker:
     def step(self, samples: Float) -> Asking[list[Change]]:
         """The next hop: float32 [`HOP_SAMPLES`]; returns what it changes. `settle` comes next."""
         assert len(samples) == HOP_SAMPLES
+        self._hops += 1
+        waiting = self._hearing.waiting
         yield from self._hearing.add(samples)
+        self._due += [self._hops + _DELAY] * (self._hearing.waiting - waiting)
         changes: list[Change] = []
         frame = self._hearing.end // FRAME_SAMPLES
         changes += yield from self._looks.look(self._hearing.newest(LOOK_SAMPLES), frame)
@@ -83,19 +96,69 @@ class Tracker:
 
     def settle(self) -> Asking[list[Change]]:
         """The work of a step that its answer need not wait for; returns what that changes."""
-        if not (yield from self._hearing.embed()):
+        due = 0
+        while self._due and self._due[0] <= self._hops:
+            self._due.popleft()
+            due += 1
+        yield from self._hearing.embed(min(due, self._hearing.waiting))
+        if not due or self._hearing.settled_s <= self._settled_s:
             return []
         return [*self._confirm(), *self._tell()]
 
+    def behind(self) -> Asking[None] | None:
+        """Work that is needed soon, if there is any; until it is done nothing must be `due`."""
+        return self._hearing.work() if self._hearing.undone else None
+
+    def due(self, hops: int) -> bool:
+        """Whether ``hops`` more bring what needs `behind` to be done."""
+        return bool(self._due) and self._due[0] <= self._hops + hops
+
     def flush(self, rest: Float) -> Asking[list[Change]]:
-        """What can be told when ``rest``, less than a hop, is looked at too; it comes again."""
+        """What is known with ``rest``, less than a hop, as if nothing followed; it comes again.
+
+        That is seen in the full evidence, as by `finish`, unless it was just now.
+        """
+        end = (self._hearing.end + len(rest)) / _RATE
+        if end - self._flushed_s >= _FLUSH_S:
+            self._flushed_s = end
+            yield from self._hearing.embed(self._hearing.waiting)
+            hearing = self._hearing.copy()
+            yield from hearing.finish(rest)
+            if pieces := self._all_of(hearing):
+                return self._told_so_far(pieces, end)
         rest = rest[: len(rest) // FRAME_SAMPLES * FRAME_SAMPLES]
         window = np.concatenate([self._hearing.newest(LOOK_SAMPLES), rest])[-LOOK_SAMPLES:]
-        end = self._hearing.end + len(rest)
+        frame = (self._hearing.end + len(rest)) // FRAME_SAMPLES
         changes: list[Change] = []
-        changes += yield from self._looks.look(window, end // FRAME_SAMPLES)
-        changes += self._edges(end / _RATE)
+        changes += yield from self._looks.look(window, frame)
+        changes += self._edges(end)
         return changes + self._tell()
+
+    def _all_of(self, hearing: Hearing) -> list[Piece]:
+        """Who speaks in all that ``hearing`` has evidence of."""
+        origin, evidence = hearing.all()
+        if not evidence.unit_vector.any():
+            return []
+        past = self._past()
+        speakers, centroids = self._people.cluster(evidence, [] if past is None else [past[1]])
+        channel = label_voices(evidence, speakers, centroids, self._parameters)
+        until, told = hearing.end / _RATE, self._book.pieces
+        numbers = self._people.number(channel, centroids, origin, until, told, past)
+        return _pieces(channel, numbers, origin)
+
+    def _told_so_far(self, pieces: list[Piece], end: float) -> list[Change]:
+        """Take over ``pieces``, which reach to ``end`` and are settled as far as all is."""
+        since, until = self._hearing.begin_s, self._settled_s
+        self._settled = joined([*_cut(self._settled, 0.0, since), *_cut(pieces, since, until)])
+        self._looks.correct(pieces, end)
+        newest = [replace(piece, settled=False) for piece in _cut(pieces, until, end)]
+        settled = [
+            replace(piece, settled=piece.end < until - PAUSE_S)
+            for piece in _cut(self._settled, since, until)
+        ]
+        changes: list[Change] = [replace(each, confirmed=False) for each in _clean_speech(newest)]
+        changes += self._book.update(since, joined([*settled, *newest]))
+        return changes
 
     def finish(self, rest: Float) -> Asking[tuple[list[Change], Diarization]]:
         """The last samples, any number; returns the last changes and the answer."""

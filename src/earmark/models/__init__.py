@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from earmark.models._asking import Ask, Asking, answer_alone
-    from earmark.models._batching import PAUSE, Lane, LaneWork, Network, Runner
+    from earmark.models._batching import PAUSE, Aside, Lane, LaneWork, Network, Runner
     from earmark.models._catalogue import (
         Catalogue,
         Derived,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAUSE",
+    "Aside",
     "Ask",
     "Asking",
     "Catalogue",
@@ -59,7 +60,7 @@ __all__ = [
 
 _HOMES = {
     "_asking": ("Ask", "Asking", "answer_alone"),
-    "_batching": ("PAUSE", "Lane", "LaneWork", "Network", "Runner"),
+    "_batching": ("PAUSE", "Aside", "Lane", "LaneWork", "Network", "Runner"),
     "_catalogue": ("Catalogue", "Derived", "Fetched", "Model", "catalogue", "read_catalogue"),
     "_files": ("State",),
     "_product": ("product",),

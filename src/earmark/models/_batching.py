@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from earmark.models._asking import Ask
 
-__all__ = ["PAUSE", "Lane", "LaneWork", "Network", "Runner"]
+__all__ = ["PAUSE", "Aside", "Lane", "LaneWork", "Network", "Runner"]
 
 Float = NDArray[np.float32]
 
@@ -36,14 +36,21 @@ class Network:
     most: int = 1
 
 
-LaneWork = Generator[Ask | None, Float | None, None]
+@dataclass(frozen=True, slots=True, eq=False)
+class Aside:
+    """An ask whose answer the work does not wait for: it comes to `Lane.asides`, and wakes it."""
+
+    ask: Ask
+
+
+LaneWork = Generator[Ask | Aside | None, Float | None, None]
 """The work of a lane: it yields asks, and None where there is nothing to do until `Lane.wake`."""
 
 PAUSE = "pause"
 """The network of an ask that only lets others go first; its answer is its own values."""
 
 _CREDIT_S = 1.0  # sound that a lane may be ahead of the clock and still be served first
-_PATIENCE_S = 0.4  # that a patient ask waits while there is other work: its lane waits with it
+_PATIENCE_S = 0.8  # that a patient ask waits while there is other work
 
 _log = logging.getLogger("earmark.live")
 
@@ -55,6 +62,7 @@ class _Waiting:
     lane: Lane
     ask: Ask
     since: float
+    aside: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +76,8 @@ class Lane:
     work: LaneWork
     on_error: Callable[[BaseException], None]
     answer: Float | None = None
+    asides: deque[Float] = field(default_factory=deque)
+    failure: Exception | None = None  # of an ask aside
     busy: bool = False  # in a queue, or with a worker
     woken: bool = False
     over: bool = False
@@ -127,10 +137,13 @@ class Runner:
     def wake(self, lane: Lane) -> None:
         """See `Lane.wake`."""
         with self._lock:
-            lane.woken = True
-            if not lane.busy and not lane.over:
-                lane.busy = True
-                self._make_ready(lane)
+            self._wake(lane)
+
+    def _wake(self, lane: Lane) -> None:
+        lane.woken = True
+        if not lane.busy and not lane.over:
+            lane.busy = True
+            self._make_ready(lane)
 
     def _make_ready(self, lane: Lane) -> None:
         self._ready[lane.ahead].append(lane)
@@ -190,10 +203,18 @@ class Runner:
 
     def _advance(self, lane: Lane) -> None:
         """Run a lane to its next ask."""
+        if lane.failure is not None:
+            self._fail(lane, lane.failure)
+            return
         answer, lane.answer = lane.answer, None
         lane.woken = False
         try:
             ask = lane.work.send(answer)
+            while isinstance(ask, Aside):
+                with self._lock:
+                    self._asks.append(_Waiting(lane, ask.ask, time.monotonic(), aside=True))
+                    self._lock.notify()
+                ask = lane.work.send(None)
         except StopIteration:
             lane.end()
             return
@@ -214,7 +235,11 @@ class Runner:
         try:
             answers = self.networks[network].run([one.ask.values for one in batch])
         except Exception as error:  # noqa: BLE001 - likewise
-            if len(batch) == 1:
+            if len(batch) == 1 and batch[0].aside:
+                with self._lock:  # its work may be going on
+                    batch[0].lane.failure = error
+                    self._wake(batch[0].lane)
+            elif len(batch) == 1:
                 self._fail(batch[0].lane, error)
             else:  # one of them may be to blame, but not all
                 for one in batch:
@@ -222,8 +247,13 @@ class Runner:
             return
         with self._lock:
             for one, answer in zip(batch, answers, strict=True):
-                one.lane.answer = answer
-                self._make_ready(one.lane)
+                lane = one.lane
+                if not one.aside:
+                    lane.answer = answer
+                    self._make_ready(lane)
+                else:
+                    lane.asides.append(answer)
+                    self._wake(lane)
 
     def _fail(self, lane: Lane, error: Exception) -> None:
         on_error = lane.on_error
