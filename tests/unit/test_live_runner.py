@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from earmark.models import Ask, Lane, LaneWork, Network, Runner
+from earmark.models import Ask, Aside, Lane, LaneWork, Network, Runner
 
 Float = NDArray[np.float32]
 
@@ -192,3 +192,35 @@ def test_wakes_from_many_threads_are_never_lost() -> None:
         assert over.wait(30)
     assert len(seen) == total
     assert not failed
+
+
+def test_the_work_goes_on_while_an_ask_aside_waits_for_its_answer(bench: Bench) -> None:
+    told: list[float] = []
+
+    def work() -> LaneWork:
+        yield Aside(Ask(network="net", values=np.array([1.0], np.float32), patient=True))
+        answer = yield Ask(network="net", values=np.array([[2.0]], np.float32))
+        assert answer is not None
+        told.append(float(answer.flat[0]))
+        while not lane.asides:
+            yield None
+        told.append(float(lane.asides.popleft().flat[0]))
+
+    (lane,) = bench.start(work())
+    bench.finish(1)
+    assert told == [4.0, 2.0]
+    assert bench.batches == [[2.0], [1.0]]  # who waits goes first
+
+
+def test_an_ask_aside_that_fails_ends_its_own_work(bench: Bench) -> None:
+    def works_aside() -> LaneWork:
+        yield Aside(Ask(network="net", values=np.array([-1.0], np.float32)))
+        while True:
+            yield None
+
+    def other() -> LaneWork:
+        yield Ask(network="net", values=np.array([[5.0]], np.float32))
+
+    bench.start(works_aside(), other())
+    bench.finish(2)
+    assert [str(error) for error in bench.failed] == ["a negative number"]
