@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from earmark.models import Ask, Aside, Lane, LaneWork, Network, Runner
+from earmark.models import Aside, Ask, Lane, LaneWork, Network, Runner
 
 Float = NDArray[np.float32]
 
