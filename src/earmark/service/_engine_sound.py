@@ -194,16 +194,15 @@ def _told(
     reports: Sequence[TraitReport], turns: Sequence[Turn], start_s: float
 ) -> Iterator[TraitReport]:
     """The reports with the speakers of ``turns``, which are ordered by their start."""
-    coming, going, known = deque(turns), list[Turn](), set[str]()
+    coming, going = deque(turns), list[Turn]()
     for report in reports:
         start, end = start_s + report.start, start_s + report.end
         while coming and coming[0].start < end:
             going.append(coming.popleft())
-            known.add(going[-1].speaker)
         going = [turn for turn in going if turn.end > start]
         talk: dict[str, float] = {}
         for turn in going:
             shared = min(end, turn.end) - max(start, turn.start)
             talk[turn.speaker] = talk.get(turn.speaker, 0.0) + shared
         speaker = max(sorted(talk), key=talk.__getitem__, default=None)
-        yield replace(report, speaker=speaker, speakers=len(known))
+        yield replace(report, speaker=speaker, speakers=len(talk))
