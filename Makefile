@@ -42,7 +42,7 @@ models: .venv/.runtime ## fetch and build every model, also those that only test
 test: .venv/.dev .venv/.deepaffects .venv/.phonexia ## the whole fast suite (ARGS="-k rttm" to choose)
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
-test-slow: .venv/.dev ## the slow tier: 24 h file, memory curve
+test-slow: .venv/.dev ## the slow tier: 24 h of file and of live sound, a soak, memory curve
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: .venv/.dev ## style, types, import directions, docs
