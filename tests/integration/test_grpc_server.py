@@ -59,6 +59,9 @@ class Door:
             yield request
             raise NotFound("There is no such thing.")
 
+    async def break_(self, _: bytes, __: Context) -> bytes:
+        raise ValueError("secrets of the inside")
+
     async def hold(self, request: bytes, _: Context) -> AsyncIterator[bytes]:
         try:
             yield request
@@ -70,6 +73,7 @@ class Door:
         handlers = {
             "Who": grpc.unary_unary_rpc_method_handler(self.who),
             "Fail": grpc.unary_stream_rpc_method_handler(self.fail),
+            "Break": grpc.unary_unary_rpc_method_handler(self.break_),
             "Hold": grpc.unary_stream_rpc_method_handler(self.hold),
         }
         generic = grpc.method_handlers_generic_handler(SERVICE, handlers)
@@ -150,6 +154,18 @@ def test_an_error_ends_a_call_after_what_it_has_told(service: Service) -> None:
         assert len(str(error.details())) == 1000
 
     run(service, program)
+
+
+def test_a_defect_is_told_without_its_inside(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def program(_: GrpcServer, channel: Channel, __: Door) -> None:
+        error = await refused(channel.unary_unary(f"/{SERVICE}/Break", None, None)(b""))
+        assert error.code() is grpc.StatusCode.INTERNAL
+        assert "secrets" not in str(error.details())
+
+    run(service, program)
+    assert "secrets of the inside" in caplog.text
 
 
 def test_the_longest_message(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
@@ -24,6 +25,9 @@ __all__ = ["GrpcServer"]
 if TYPE_CHECKING:
     _Handler = grpc.RpcMethodHandler[Any, Any]
 
+_log = logging.getLogger(__name__)
+
+_DEFECT: Final = "The server met a defect: its log tells more."
 _STOPPING: Final = "The server is shutting down: call again in a moment."
 _AHEAD_BYTES: Final = 256 << 10
 _TIDY_S: Final = 1.0  # for calls that are ended with the sentence above
@@ -153,6 +157,11 @@ class _Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic on
             if not self._over:
                 raise
             await context.abort(grpc.StatusCode.UNAVAILABLE, _STOPPING)
+        except grpc.aio.AbortError:
+            raise
+        except Exception:  # noqa: BLE001 - else gRPC tells the client what it says
+            _log.exception("A gRPC call of %s met a defect.", method)
+            await context.abort(grpc.StatusCode.INTERNAL, _DEFECT)
         finally:
             self._open.discard(task)
             code = context.code() or grpc.StatusCode.OK
