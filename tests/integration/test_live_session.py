@@ -240,7 +240,7 @@ def test_a_flush_tells_of_all_that_was_pushed_and_the_session_goes_on(
     session.push(call[: half + 4_000])
     session.flush()
     told = session.events()
-    events = []
+    events: list[Event] = []
     while not (events and isinstance(events[-1], Flushed)):
         events.append(next(told))
     seen: set[int] = set()

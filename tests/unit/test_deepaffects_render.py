@@ -200,7 +200,7 @@ class Gallery(People):
     def __init__(self) -> None:
         pass
 
-    def wanted(self, speaker_ids: Any) -> tuple[str, dict[str, str]]:
+    def wanted(self, speaker_ids: Any, **_: Any) -> tuple[str, dict[str, str]]:
         return "g1", {f"id of {each}": each for each in speaker_ids}
 
 

@@ -25,7 +25,7 @@ _RATE = 16_000
 _CHUNK_S = 0.1
 _CHUNK_BYTES = int(_CHUNK_S * _RATE) * 2
 _APART = 7919  # chunks from one client's place in the recordings to the next one's
-_STEP_S = 0.5  # clients begin spread over this, so that their steps do not fall together
+_STEP_S = 10.0
 _PATIENCE_S = 120.0
 
 
