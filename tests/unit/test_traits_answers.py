@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from earmark.diarization import ChannelSpeech, SpeechActivity, Turn
-from earmark.errors import ForeignVoiceprint, InvalidInput
+from earmark.errors import ForeignVoiceprint, InvalidInput, InvalidOption
 from earmark.service._engine_sound import _tagged, _told
 from earmark.traits import (
     OFFERED,
@@ -19,6 +19,7 @@ from earmark.traits import (
     SoundSpan,
     Trait,
     TraitKind,
+    TraitOptions,
     TraitReport,
     TraitSeries,
     gender_of,
@@ -181,6 +182,11 @@ class TestTags:
         ]
         told = [(each.speaker, each.speakers) for each in _told(reports, turns, 10.0)]
         assert told == [("A", 2), ("B", 1), ("B", 1), (None, 0)]
+
+
+def test_what_is_not_offered_is_refused_with_what_is() -> None:
+    with pytest.raises(InvalidOption, match="no trait 'emotion'.* speech, speech-rt, gender"):
+        TraitOptions(kinds=("emotion",))  # type: ignore[arg-type]
 
 
 def test_what_is_offered_are_the_kinds() -> None:

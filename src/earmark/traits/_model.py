@@ -40,7 +40,8 @@ class TraitOptions:
     """What is asked for every ``period_s`` seconds, 0.064 to 60.
 
     Where the volume (the root of the mean square of samples in [-1, 1]) is below ``volume_least``,
-    there is silence. Raises `InvalidOption` for values that make no sense.
+    there is silence. Raises `InvalidOption` for kinds that are not `OFFERED`, and values that make
+    no sense.
     """
 
     kinds: tuple[TraitKind, ...]
@@ -48,6 +49,11 @@ class TraitOptions:
     volume_least: float = 0.0
 
     def __post_init__(self) -> None:
+        for kind in self.kinds:
+            if kind not in OFFERED:
+                raise InvalidOption(
+                    f"There is no trait {str(kind)!r}. Those offered are {', '.join(OFFERED)}."
+                )
         least, most = _PERIODS_S
         if not least <= self.period_s <= most:
             raise InvalidOption(
