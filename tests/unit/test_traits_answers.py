@@ -185,7 +185,7 @@ class TestTags:
 
 
 def test_what_is_not_offered_is_refused_with_what_is() -> None:
-    with pytest.raises(InvalidOption, match="no trait 'emotion'.* speech, speech-rt, gender"):
+    with pytest.raises(InvalidOption, match=r"no trait 'emotion'.* speech, speech-rt, gender"):
         TraitOptions(kinds=("emotion",))  # type: ignore[arg-type]
 
 
