@@ -104,3 +104,14 @@ def test_thirty_seconds_of_a_voice_are_enough(voices: Voices) -> None:
     for _ in range(10):
         voices.add(said("A", 7.0, 12.0))
     assert voices.net_s()["A"] <= 35.0
+
+
+def test_who_has_not_spoken_for_long_makes_room_for_others(voices: Voices) -> None:
+    voices.add(said("first", 7.0, 8.0))
+    voices.add(said("second", 8.0, 9.0))
+    for number in range(15):
+        voices.add(said(f"other {number}", 9.0, 10.0))
+        voices.add(said("first", 10.0, 11.0))
+    assert len(voices.net_s()) == 16
+    assert voices.net_s()["first"] == pytest.approx(16.0)
+    assert voices.forgotten == {"second"}

@@ -45,7 +45,7 @@ class Naming:
             label
             for label, net_s in self.voices.net_s().items()
             if (
-                net_s >= _LEAST_S and net_s != self._made_of.get(label)
+                self._differs(label, net_s)
                 if everything
                 else _milestones(net_s) > _milestones(self._made_of.get(label, 0.0))
             )
@@ -80,6 +80,13 @@ class Naming:
         """The name of who the label is, once identified."""
         identity = self.identities.get(label)
         return None if identity is None else identity.name
+
+    def _differs(self, label: str, net_s: float) -> bool:
+        """Whether a voiceprint would be of other speech than the last one, and not of less."""
+        made_of = self._made_of.get(label, 0.0)
+        if label in self.voices.forgotten and net_s < made_of:
+            return False
+        return net_s >= _LEAST_S and net_s != made_of
 
     def _recognize(self) -> list[str]:
         if self._recognizer is None:

@@ -29,7 +29,7 @@ _KEPT_S = 30.0  # of sound, in which what is told lies
 _WINDOW_S = 5.0
 _SHORTEST_S = 0.3  # shorter stretches say little
 _MOST_S = 30.0  # of speech per speaker: more brings next to nothing
-_MOST_SPEAKERS = 40  # whose speech is kept
+_MOST_SPEAKERS = 16  # whose speech is kept, a third of a megabyte each
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +77,9 @@ class Voices:
         self._maker = maker
         self._sound = np.zeros(0, np.int16)  # the newest, in half the room of float32
         self._end = 0  # of it, in samples of the session
-        self._voices: dict[str, _Voice] = {}
+        self._voices: dict[str, _Voice] = {}  # who spoke last comes last
+        self.forgotten: set[str] = set()
+        """Labels whose earlier speech made room for that of others."""
 
     def hear(self, samples: Float, end: int) -> None:
         """Keep samples at hand that end at this one of the session; some may be known already."""
@@ -88,11 +90,12 @@ class Voices:
 
     def add(self, speech: CleanSpeech) -> None:
         """Take in a stretch of what was heard lately."""
-        voice = self._voices.get(speech.speaker)
-        if voice is None:
-            if len(self._voices) >= _MOST_SPEAKERS:
-                return
-            voice = self._voices[speech.speaker] = _Voice()
+        voice = self._voices.pop(speech.speaker, None) or _Voice()
+        self._voices[speech.speaker] = voice
+        while len(self._voices) > _MOST_SPEAKERS:
+            longest_ago = next(iter(self._voices))
+            del self._voices[longest_ago]
+            self.forgotten.add(longest_ago)
         if speech.confirmed:
             self._drop_provisional(speech.end)
         if voice.confirmed_s >= _MOST_S:
