@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from fastapi.concurrency import contextmanager_in_threadpool
 from phonexia.grpc.common.core_pb2 import Audio
 
-from earmark.dialects._grpc import run_sync
 from earmark.dialects.phonexia._names import NAME
 from earmark.dialects.phonexia._raw_audio import wav_head, wav_seconds
+from earmark.dialects.phonexia._threads import made
 from earmark.errors import EmptyAudio, InvalidInput
 from earmark.service import Caller, Media, MediaWriter, Service
 
@@ -82,8 +81,10 @@ async def kept_sound(
     `patiently`, and what storing it raises.
     """
     sound = await _receive(service, caller, first, rest)
-    async with contextmanager_in_threadpool(service.media.for_request(sound.media)):
+    try:
         yield sound
+    finally:
+        await made(partial(_discard, service, sound.media))
 
 
 async def _receive(service: Service, caller: Caller, first: H, rest: AsyncIterator[H]) -> Sound:
@@ -92,21 +93,29 @@ async def _receive(service: Service, caller: Caller, first: H, rest: AsyncIterat
     before = len(block)
     block += first.audio.content
     head = b""
-    writer: MediaWriter = await run_sync(
-        partial(service.media.writer, caller, dialect=NAME, owned=True, at_once=True)
+    writer = await made(
+        partial(service.media.writer, caller, dialect=NAME, owned=True, at_once=True),
+        MediaWriter.abort,
     )
     try:
         async for request in rest:
             block += request.audio.content
             if len(block) >= BLOCK_BYTES:
                 head = head or bytes(block)
-                await run_sync(writer.write, bytes(block))
+                await made(partial(writer.write, bytes(block)))
                 block.clear()
         head = head or bytes(block)
         if len(head) == before:
             raise EmptyAudio(_NOTHING)
-        await run_sync(writer.write, bytes(block))
-        media = await run_sync(writer.commit)
-    finally:
-        await run_sync(writer.abort)  # does nothing once committed
+        await made(partial(writer.write, bytes(block)))
+        media = await made(writer.commit, partial(_discard, service))
+    except BaseException:
+        await made(writer.abort)
+        raise
     return Sound(media=media, seconds=wav_seconds(head, media.size))
+
+
+def _discard(service: Service, media: Media) -> None:
+    """Delete a recording, unless a job has taken it."""
+    with service.media.for_request(media):
+        pass

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from earmark.dialects._grpc import at_length, run_sync
 from earmark.dialects.phonexia._names import NAME
 from earmark.dialects.phonexia._sound import Sound
+from earmark.dialects.phonexia._threads import made
 from earmark.errors import AudioTooLarge, EarmarkError, NotFound, Unavailable
 from earmark.service import (
     Analyst,
@@ -73,15 +75,22 @@ async def _by_job(service: Service, caller: Caller, media: Media, question: Ques
         priority=Priority.HIGH,  # somebody waits for it
         retention_s=service.settings.phonexia_retention_s,
     )
-    job = (await run_sync(service.jobs.submit, caller, submission)).job
+
+    def submit() -> Job:
+        return service.jobs.submit(caller, submission).job
+
+    def delete(job: Job) -> None:
+        with suppress(NotFound):
+            service.jobs.delete(caller, job.id)
+
+    job = await made(submit, delete)
     try:
         async for changed in service.jobs.watch(caller, job.id):
             job = changed
         _require_success(job)
         return question.read(await run_sync(service.jobs.document, job))
     finally:
-        with suppress(NotFound):
-            await run_sync(service.jobs.delete, caller, job.id)
+        await made(partial(delete, job))
 
 
 def _require_success(job: Job) -> None:
