@@ -24,9 +24,7 @@ class Clients:
 
     def __init__(self, address: str, *, authority: Path | None = None) -> None:
         if not _FOLDER.is_dir():
-            pytest.skip(
-                "Phonexia's clients are not installed (`make setup` does it): their use"
-            )
+            pytest.skip("Phonexia's clients are not installed (`make setup` does it): their use")
         self._options = ["-H", address, *(() if authority else ("--plaintext",))]
         self._settings = {"NO_COLOR": "1", "COLUMNS": "200"}
         if authority is not None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from earmark.cli._files import write_whole
+from earmark.cli._bench_live import live
+from earmark.cli._bench_options import JsonFile, eval_dir, numbers, wide, write_document
 from earmark.cli._status import status
 from earmark.errors import InvalidOption
 from earmark.settings import get_settings
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
 
 __all__ = ["app"]
 
@@ -27,9 +22,6 @@ app = typer.Typer(
 )
 
 _Fast = Annotated[bool, typer.Option("--fast", help="Measure the fast mode.")]
-_Json = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON, too.")
-]
 
 
 @app.command()
@@ -66,7 +58,7 @@ def diarization(
             " pyannote; separated by commas.",
         ),
     ] = "",
-    json_file: _Json = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Diarize recordings and compare the turns with the truth.
 
@@ -89,7 +81,7 @@ def diarization(
     with status() as say:
         say("reading the recordings")
         report = bench_diarization(
-            load_dataset(folder or _eval_dir() / "diarization", only=only or (), skip=skip or ()),
+            load_dataset(folder or eval_dir() / "diarization", only=only or (), skip=skip or ()),
             settings=settings,
             fast=fast,
             oracle=speakers == "oracle",
@@ -97,8 +89,8 @@ def diarization(
             against=peers,
             on_step=say,
         )
-    print_diarization(report, _wide())
-    _write(json_file, diarization_document(report))
+    print_diarization(report, wide())
+    write_document(json_file, diarization_document(report))
     if report.own.failure or report.own.failures:
         raise typer.Exit(1)
 
@@ -116,7 +108,7 @@ def speed(
     ] = "",
     passes: Annotated[int, typer.Option(min=1, help="Passes; times are medians.")] = 3,
     fast: _Fast = False,
-    json_file: _Json = None,
+    json_file: JsonFile = None,
 ) -> None:
     """See where the time goes, how memory grows, and how long the first turn takes."""
     from earmark.bench import bench_speed, print_speed, speed_document
@@ -127,11 +119,11 @@ def speed(
             settings=get_settings(),
             fast=fast,
             passes=passes,
-            hours=_numbers("--hours", hours),
+            hours=numbers("--hours", hours),
             on_step=say,
         )
-    print_speed(report, _wide())
-    _write(json_file, speed_document(report))
+    print_speed(report, wide())
+    write_document(json_file, speed_document(report))
 
 
 @app.command()
@@ -162,7 +154,7 @@ def service(
             metavar="WHAT", help="overhead, jobs, upload or latency; repeatable; by default all."
         ),
     ] = None,
-    json_file: _Json = None,
+    json_file: JsonFile = None,
 ) -> None:
     """See what the server costs beside the engine alone, and how much it takes.
 
@@ -184,8 +176,8 @@ def service(
             only=only or MEASURES,
             on_step=say,
         )
-    print_service(report, _wide())
-    _write(json_file, service_document(report))
+    print_service(report, wide())
+    write_document(json_file, service_document(report))
 
 
 @app.command()
@@ -214,7 +206,7 @@ def verification(
             help="Score the listed trials only, not all pairs of files within a corpus.",
         ),
     ] = False,
-    json_file: _Json = None,
+    json_file: JsonFile = None,
 ) -> None:
     """See how well voiceprints tell people apart, and what their scores are worth.
 
@@ -231,99 +223,16 @@ def verification(
 
     with status() as say:
         report = bench_verification(
-            read_trials(trials or _eval_dir() / "verification" / "trials.txt", audio),
+            read_trials(trials or eval_dir() / "verification" / "trials.txt", audio),
             settings=get_settings(),
             pairs=("listed",) if listed else ("all", "listed"),
             on_step=say,
         )
-    print_verification(report, _wide())
-    _write(json_file, verification_document(report))
+    print_verification(report, wide())
+    write_document(json_file, verification_document(report))
 
 
-@app.command()
-def live(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[FILES]",
-            help="Recordings of conversations for the load, by default the sample recording.",
-            show_default=False,
-        ),
-    ] = None,
-    streams: Annotated[
-        str, typer.Option(metavar="N,N,...", help="How many streams at once, one after the other.")
-    ] = "1,10,20,30,40,50,60,80",
-    seconds: Annotated[float, typer.Option(help="How long each stream is.")] = 60.0,
-    asked: Annotated[
-        str, typer.Option(help="turns, or traits: speech, music and gender as well.")
-    ] = "turns",
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Audio files, each with an .rttm of the same name beside it, for accuracy and"
-            " names. By default the diarization folder of EARMARK_EVAL_DIR.",
-            show_default=False,
-        ),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WHAT",
-            help="load, accuracy or names; repeatable; by default all, or load without DIR.",
-        ),
-    ] = None,
-    json_file: _Json = None,
-) -> None:
-    """See how many live streams are followed at once, how soon and how well.
-
-    For the load, starts a server on temporary data and stops it. Clients in one other process
-    send speech at the pace of real time; the numbers rise until answers come late. Accuracy is
-    that of turns as they are told first, confirmed, and in the end, beside the recording as a
-    whole. Names: how soon people are named whose voices are known.
-    """
-    from earmark.bench import (
-        bench_live,
-        bench_live_accuracy,
-        bench_naming,
-        live_document,
-        load_dataset,
-        print_live,
-        print_live_accuracy,
-        print_naming,
-    )
-
-    known = ("load", "accuracy", "names")
-    truth = data or get_settings().eval_dir is not None
-    chosen = set(only or (known if truth else ("load",)))
-    if unknown := sorted(chosen.difference(known)):
-        raise InvalidOption(f"--only is load, accuracy or names, not {unknown[0]!r}.")
-    load = accuracy = names = dataset = None
-    with status() as say:
-        if "load" in chosen:
-            load = bench_live(
-                files or (),
-                settings=get_settings(),
-                streams=[round(each) for each in _numbers("--streams", streams)],
-                seconds=seconds,
-                asked=asked,
-                on_step=say,
-            )
-        if chosen - {"load"}:
-            say("reading the recordings")
-            dataset = load_dataset(data or _eval_dir() / "diarization")
-            if "accuracy" in chosen:
-                accuracy = bench_live_accuracy(dataset, settings=get_settings(), on_step=say)
-            if "names" in chosen:
-                whole = [each for each in dataset.recordings if not each.split]
-                names = bench_naming(whole, settings=get_settings(), on_step=say)
-    if load is not None:
-        print_live(load, _wide())
-    if accuracy is not None and dataset is not None:
-        print_live_accuracy(accuracy, dataset, _wide())
-    if names is not None:
-        print_naming(names, _wide())
-    _write(json_file, live_document(load, accuracy, names))
+app.command()(live)
 
 
 @app.command()
@@ -331,7 +240,7 @@ def gallery(
     people: Annotated[
         int, typer.Option("--prints", min=1, help="People, with one voiceprint each.")
     ] = 100_000,
-    json_file: _Json = None,
+    json_file: JsonFile = None,
 ) -> None:
     """See how fast a gallery is searched, read from the encrypted store, added to and erased from.
 
@@ -341,8 +250,8 @@ def gallery(
 
     with status() as say:
         report = bench_gallery(people, settings=get_settings(), on_step=say)
-    print_gallery(report, _wide())
-    _write(json_file, gallery_document(report))
+    print_gallery(report, wide())
+    write_document(json_file, gallery_document(report))
 
 
 @app.command()
@@ -355,7 +264,7 @@ def traits(
             show_default=False,
         ),
     ] = None,
-    json_file: _Json = None,
+    json_file: JsonFile = None,
 ) -> None:
     """See how often speech, music, other sound and gender are told rightly, how late, at what cost.
 
@@ -364,9 +273,9 @@ def traits(
     from earmark.bench import bench_traits, print_traits, traits_document
 
     with status() as say:
-        report = bench_traits(folder or _eval_dir(), settings=get_settings(), on_step=say)
-    print_traits(report, _wide())
-    _write(json_file, traits_document(report))
+        report = bench_traits(folder or eval_dir(), settings=get_settings(), on_step=say)
+    print_traits(report, wide())
+    write_document(json_file, traits_document(report))
 
 
 @app.command()
@@ -382,29 +291,3 @@ def concatenate(
 
     parts = write(files, hours=hours, target=output)
     typer.echo(f"{output}: {parts[-1].end / 3600:.2f} h of {len(parts)} parts")
-
-
-def _wide() -> Console:
-    """Standard output, with room for the tables also where lines are short or have no width."""
-    from rich.console import Console
-
-    return Console(width=max(132, Console().width))
-
-
-def _eval_dir() -> Path:
-    folder = get_settings().eval_dir
-    if folder is None:
-        raise InvalidOption("Name the data to be measured on, or set EARMARK_EVAL_DIR.")
-    return folder
-
-
-def _numbers(option: str, text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise InvalidOption(f"{option} takes numbers such as 1,2,4, not {text!r}.") from None
-
-
-def _write(path: Path | None, document: Mapping[str, Any]) -> None:
-    if path is not None:
-        write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
