@@ -132,6 +132,9 @@ class People:
         for i, j in best_matching(left) if left.size else []:
             if left[i, j] > 0:
                 numbers[channel.order[rows[i]]] = labels[columns[j]]
+        later = [row for row in rows if numbers[channel.order[row]] >= 0]
+        for row, label in _told_first(worth, labels, [numbers[i] for i in channel.order], later):
+            numbers[channel.order[row]] = label
         for cluster in channel.order:
             if numbers[cluster] < 0:
                 numbers[cluster] = self._fresh()
@@ -189,6 +192,29 @@ class People:
         while len(self._linkages) > _REMEMBERED:
             del self._linkages[next(iter(self._linkages))]
         return labels
+
+
+def _told_first(
+    worth: NDArray[np.float64], labels: list[int], numbers: list[int], rows: list[int]
+) -> list[tuple[int, int]]:
+    """For those of ``rows`` who were told by several labels, the first one of these, if it is free.
+
+    The label that the row has is then merged into that one, rather than the other way round.
+    """
+    free = [column for column, label in enumerate(labels) if label not in numbers]
+    found = []
+    for row in rows:
+        own = worth[row, labels.index(numbers[row])]
+        first = [
+            labels[column]
+            for column in free
+            if labels[column] < numbers[row]
+            and min(own, worth[row, column]) >= _SAME_S
+            and worth[:, column].argmax() == row
+        ]
+        if first:
+            found.append((row, min(first)))
+    return found
 
 
 def _shared(
