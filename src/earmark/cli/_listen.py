@@ -80,9 +80,9 @@ def listen(
         typer.Option("--json", help="Write each event as a line of JSON, as the live API does."),
     ] = False,
 ) -> None:
-    """Follow who speaks, while it is spoken. Ctrl-C ends the microphone.
+    """Follow who speaks now, in the microphone or a recording that is played.
 
-    In a terminal the timeline is drawn as it grows: what may still change is dim. Elsewhere each
+    Ctrl-C ends it. In a terminal the timeline is drawn as it grows: what may still change is dim. Elsewhere each
     turn is written once it is sure. The gallery is one of `earmark enroll`, or of a server on this
     machine.
     """
