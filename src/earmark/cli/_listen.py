@@ -82,9 +82,9 @@ def listen(
 ) -> None:
     """Follow who speaks now, in the microphone or a recording that is played.
 
-    Ctrl-C ends it. In a terminal the timeline is drawn as it grows: what may still change is dim. Elsewhere each
-    turn is written once it is sure. The gallery is one of `earmark enroll`, or of a server on this
-    machine.
+    Ctrl-C ends it. In a terminal the timeline is drawn as it grows: what may still change is dim.
+    Elsewhere each turn is written once it is sure. The gallery is one of `earmark enroll`, or of a
+    server on this machine.
     """
     with ExitStack() as stack:
         sound: Iterator[bytes]
