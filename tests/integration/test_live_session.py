@@ -328,6 +328,8 @@ def test_an_abandoned_session_ends_with_its_reason(engine: LiveEngine, call: byt
     assert isinstance(last, Ended)
     assert (last.reason, last.message) == (CloseReason.UNREAD, "Nobody reads.")
     assert last.at < 14 * 50
+    with pytest.raises(Conflict, match="before its sound did: Nobody reads"):
+        _ = session.result
     with pytest.raises(SessionOver):
         session.push(call)
 

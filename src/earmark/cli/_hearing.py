@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,16 @@ def _recorded(sounddevice: Any, device: str | None) -> Iterator[Iterator[bytes]]
             f"The microphone cannot be used ({error}): plug one in, or name another with --device."
         ) from error
     with stream:
-        yield (bytes(stream.read(_CHUNK)[0]) for _ in repeat(None))
+        yield _heard(sounddevice, stream)
+
+
+def _heard(sounddevice: Any, stream: Any) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk, _ = stream.read(_CHUNK)
+        except sounddevice.PortAudioError as error:  # unplugged, say
+            raise Unavailable(f"The microphone cannot be heard any more ({error}).") from error
+        yield bytes(chunk)
 
 
 def _chunks(blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

@@ -19,8 +19,6 @@ from earmark.cli._timeline import print_timeline
 from earmark.diarization import Diarization
 from earmark.errors import EarmarkError, SessionOver
 from earmark.live import (
-    CloseReason,
-    Ended,
     Event,
     LiveConfig,
     LiveSession,
@@ -113,11 +111,13 @@ def listen(
             feed.stop()
             _tell(session, console, drawn=drawn, json_lines=json_lines)
         feed.join()
+        session.wait()
         if feed.error is not None:
             raise feed.error
+        result = session.result
         if drawn:
             name = "microphone" if recording is None else recording.stem
-            print_timeline(replace(_named(session), uri=name), console)
+            print_timeline(replace(_named(result, session), uri=name), console)
 
 
 class _Feed(threading.Thread):
@@ -139,7 +139,8 @@ class _Feed(threading.Thread):
             return
         except EarmarkError as error:
             self.error = error
-        self.stop()
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """Give no more; what has been given is still analysed."""
@@ -175,16 +176,13 @@ def _line(event: Event) -> str | None:
             return f"{event.source} is {event.target}"
         case Relabel():
             return f"{event.source} is the same person as {event.target}"
-        case Ended(reason=reason) if reason is not CloseReason.FINISHED:
-            return event.message
     return None
 
 
-def _named(session: LiveSession) -> Diarization:
+def _named(result: Diarization, session: LiveSession) -> Diarization:
     """The final answer, with the names of those who were recognised."""
     names: dict[str, str] = {}
     for speaker, identity in session.snapshot().identities.items():
         if identity is not None and identity.name not in names.values():
             names[speaker] = identity.name
-    result = session.result
     return result.rename({old: new for old, new in names.items() if old in result.speakers})

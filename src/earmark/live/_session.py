@@ -177,6 +177,8 @@ class LiveSession:
     def result(self) -> Diarization:
         """The whole session's turns. Raises `Conflict` unless it has finished."""
         if self._result is None:
+            if self._ended.is_set() and self._closing is not None:
+                raise Conflict(f"The session ended before its sound did: {self._closing[1]}")
             raise Conflict("The session has not finished: what was said in all is not known yet.")
         return self._result
 
@@ -276,6 +278,7 @@ class LiveSession:
     def _end(self, reason: CloseReason, message: str) -> None:
         with self._lock:
             self._taking = False
+            self._closing = reason, message
             self._inbox.clear()
             self._idle = True
         try:
