@@ -14,6 +14,10 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earmark.server._http import HttpServer, bind
+from earmark.server._websockets import BoundedWebSocket
+
+_go_on = asyncio.Event()
+"""Until then an application does not read that was asked to do so later."""
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -29,6 +33,8 @@ async def _listen(websocket: WebSocket) -> None:
         await websocket.send({"type": "websocket.accept"})
         return
     await websocket.accept()
+    if "later" in websocket.query_params:
+        await _go_on.wait()
     try:
         while True:
             await websocket.receive_text()
@@ -102,6 +108,33 @@ def test_what_clients_do_wrong_is_no_error_in_the_log(caplog: pytest.LogCaptureF
     assert refusal.endswith(b"not you")
     assert closed == bytes([0x88, 2]) + (1007).to_bytes(2, "big")
     assert not caplog.records
+
+
+def test_a_client_lives_whose_pong_waits_behind_what_is_not_read_yet() -> None:
+    async def told() -> tuple[bool, bool, bool]:
+        async with _served() as server:
+            reader, writer = await _connect(server, query="later")
+            await reader.readuntil(b"\r\n\r\n")
+            (connection,) = server._server.server_state.connections
+            assert isinstance(connection, BoundedWebSocket)
+            writer.write(frame(1, b"a"))
+            while not connection.read_paused:
+                await asyncio.sleep(0)
+            connection.send_keepalive_ping()
+            connection.keepalive_timeout()
+            unread = connection.transport.is_closing()
+            _go_on.set()
+            writer.write(frame(1, b"b"))
+            while connection.read_paused or not connection._heard:
+                await asyncio.sleep(0)
+            connection.keepalive_timeout()
+            heard = connection.transport.is_closing()
+            connection.keepalive_timeout()
+            silent = connection.transport.is_closing()
+            writer.close()
+            return unread, heard, silent
+
+    assert asyncio.run(told()) == (False, False, True)
 
 
 def test_pings_whose_answers_nobody_reads_take_no_memory() -> None:

@@ -23,10 +23,12 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's protocol, with ends.
 
     By itself it would wait for ever until its last words are read, say nothing to a handshake with
-    a longer line or more headers than it reads, and gather answers to pings that nobody reads.
+    a longer line or more headers than it reads, gather answers to pings that nobody reads, and take
+    a client for dead whose answer to a ping waits behind its sound.
     """
 
     _abort: asyncio.TimerHandle | None = None
+    _heard = False  # anything since the last ping, or since it was looked
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # What the kernel holds for who does not read is held unnoticed, and can be megabytes.
@@ -36,6 +38,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        self._heard = True
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.handshake_initiated = True
@@ -76,7 +79,16 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         finally:
             self._linger()
 
+    def send_keepalive_ping(self) -> None:
+        self._heard = False
+        super().send_keepalive_ping()
+
     def keepalive_timeout(self) -> None:
+        if (self.read_paused or self._heard) and self.ping_timeout is not None:
+            # The answer comes after all that waits to be read, which may be a whole recording.
+            self._heard = False
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+            return
         super().keepalive_timeout()
         self._linger()
 
