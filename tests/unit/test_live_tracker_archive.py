@@ -69,8 +69,14 @@ def test_a_view_is_the_same_after_what_lies_before_it_is_forgotten(
     assert builder.first_window == SPAN_WINDOWS
 
 
-def test_turns_that_were_put_away_go_on_in_those_that_follow(builder: EvidenceBuilder) -> None:
+@pytest.mark.parametrize("unheard", [False, True])
+def test_turns_that_were_put_away_go_on_in_those_that_follow(
+    builder: EvidenceBuilder, *, unheard: bool
+) -> None:
+    """Also those of somebody of whom there is no clear speech in what is put away."""
     whole, speakers, centroids, people = labelled(builder.view(duration=DURATION))
+    if unheard:
+        speakers = np.where(speakers == whole.order[1], -1, speakers)
     numbers = people.number(whole, centroids, 0.0, DURATION, [], None)
     frame = STRETCH_WINDOWS // SPAN_WINDOWS * SPAN_FRAMES
     origin, until = frame * 0.016875, (frame + 593) * 0.016875
@@ -93,5 +99,6 @@ def test_turns_that_were_put_away_go_on_in_those_that_follow(builder: EvidenceBu
     assert np.allclose([(span.start, span.end) for span in found.spans], times, atol=0.02)
     assert len(found.exclusive) == len(whole.exclusive)
     assert len(found.confidence) == len(whole.confidence)
-    assert np.allclose(found.net_speech_s, whole.net_speech_s, rtol=0.05)
+    if not unheard:
+        assert np.allclose(found.net_speech_s, whole.net_speech_s, rtol=0.05)
     assert archive.nbytes < 50_000

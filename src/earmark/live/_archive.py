@@ -82,25 +82,32 @@ class Archive:
         length = unit_seconds(evidence)[own]
         vectors = evidence.unit_vector[own].astype(np.float32)
         known = vectors.any(axis=1)
-        totals, lengths = [], []
-        for cluster in channel.order:
-            mine = known & (speakers[own] == cluster)
-            totals.append((vectors[mine] * length[mine, None]).sum(axis=0))
-            lengths.append(length[mine].sum())
-        if totals:
-            fresh = np.array(totals, np.float32)
-            self._total = np.concatenate([self._total, fresh]) if len(self._total) else fresh
-        self._length_s = np.concatenate([self._length_s, np.array(lengths, np.float32)])
-        self._numbers = np.concatenate([self._numbers, np.array(numbers, np.int64)])
-        rows = []
+        found = []
         for alone, spans in ((False, channel.spans), (True, channel.exclusive)):
             for span in spans:
                 start = max(origin_s + span.start, since_s)
                 end = min(origin_s + span.end, until_s)
                 if end - start >= 0.002:
                     times = round(start * 1000), round(end * 1000)
-                    sure = round(span.confidence * 255)
-                    rows.append((*times, first + span.speaker, sure, alone))
+                    found.append((*times, span.speaker, round(span.confidence * 255), alone))
+        speaking = {row[2] for row in found}
+        totals: list[Float] = []
+        lengths, names = [], []
+        place: dict[int, int] = {}  # of the speakers' means
+        for speaker, cluster in enumerate(channel.order):
+            mine = known & (speakers[own] == cluster)
+            if mine.any() or speaker in speaking:
+                place[speaker] = first + len(totals)
+                total = (vectors[mine] * length[mine, None]).sum(axis=0)
+                totals.append(total if mine.any() else channel.centroids[speaker])
+                lengths.append(length[mine].sum())
+                names.append(numbers[speaker])
+        if totals:
+            fresh = np.array(totals, np.float32)
+            self._total = np.concatenate([self._total, fresh]) if len(self._total) else fresh
+        self._length_s = np.concatenate([self._length_s, np.array(lengths, np.float32)])
+        self._numbers = np.concatenate([self._numbers, np.array(names, np.int64)])
+        rows = [(start, end, place[who], sure, alone) for start, end, who, sure, alone in found]
         begin, stop = (round((time - origin_s) / FRAME_S) for time in (since_s, until_s))
         confidence = channel.confidence[begin:stop]
         self._stretches.append(
@@ -127,7 +134,7 @@ class Archive:
         total = np.zeros((len(numbers), self._total.shape[1]), np.float32)
         length = np.zeros(len(numbers), np.float32)
         for i, number in enumerate(numbers.tolist()):
-            own = self._numbers == number
+            own = (self._numbers == number) & (self._length_s > 0)
             total[i], length[i] = self._total[own].sum(axis=0), self._length_s[own].sum()
         return numbers.tolist(), Clusters(total, length)
 
