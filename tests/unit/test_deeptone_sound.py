@@ -109,3 +109,5 @@ def test_a_header_that_never_ends_is_refused() -> None:
     endless = struct.pack("<4sI4s4sI", b"RIFF", 0, b"WAVE", b"JUNK", 1 << 30)
     with pytest.raises(InvalidInput, match="65536"):
         heard(endless, *(bytes(4096) for _ in range(20)))
+    with pytest.raises(InvalidInput, match="64 chunks"):
+        heard(b"RIFF\0\0\0\0WAVE" + b"JUNK\0\0\0\0" * 65)

@@ -13,6 +13,7 @@ _PCM: Final = 1
 _EXTENSIBLE: Final = 0xFFFE  # says further on what it is; 16 bits of it are PCM
 _OPEN_END: Final = 0x7FFFF000  # longer than any message: whoever wrote it did not know the length
 _LONGEST_HEADER: Final = 1 << 16
+_MOST_CHUNKS: Final = 64  # of a header, which is read again with each message that goes on with it
 _RIFF_BYTES: Final = 12
 _CHUNK_BYTES: Final = 8
 
@@ -57,7 +58,9 @@ class Sound:
     def _data(self, message: bytes) -> int | None:
         """Where the samples begin; None while the header goes on beyond the message."""
         at, told = _RIFF_BYTES, False
-        while at + _CHUNK_BYTES <= len(message):
+        for _ in range(_MOST_CHUNKS):
+            if at + _CHUNK_BYTES > len(message):
+                return None
             name, size = struct.unpack_from("<4sI", message, at)
             at += _CHUNK_BYTES
             if name == b"data":
@@ -71,7 +74,7 @@ class Sound:
                 self._check(*struct.unpack_from("<HHI6xH", message, at))
                 told = True
             at += size + size % 2
-        return None
+        raise InvalidInput(f"A WAV header has more than {_MOST_CHUNKS} chunks before its samples.")
 
     def _check(self, encoding: int, channels: int, rate: int, bits: int) -> None:
         if (channels, rate, bits) != (1, self._rate, 16) or encoding not in (_PCM, _EXTENSIBLE):
