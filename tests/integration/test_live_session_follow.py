@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from earmark.live import (
     TurnUpdate,
     follow,
 )
+from earmark.models import Runner
 from earmark.settings import Settings
 from people import RATE, People
 
@@ -114,3 +116,36 @@ def test_leaving_the_loop_ends_the_session(engine: LiveEngine, pieces: list[byte
 
     assert asyncio.run(followed()).wait(60)
     assert len(taken) < 200  # 20 s: no more than what may wait
+
+
+def test_who_leaves_while_the_session_opens_leaves_none_behind(
+    engine: LiveEngine, pieces: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, gate, opened = threading.Event(), threading.Event(), list[LiveSession]()
+    load, join = engine.load, engine.join
+
+    def slowly() -> Any:
+        entered.set()
+        assert gate.wait(30)
+        return load()
+
+    def noted(session: LiveSession, runner: Runner) -> None:
+        join(session, runner)
+        opened.append(session)
+
+    monkeypatch.setattr(engine, "load", slowly)
+    monkeypatch.setattr(engine, "join", noted)
+
+    async def followed() -> bool:
+        events = follow(pieces, TELEPHONE, engine=engine)
+        first = asyncio.ensure_future(anext(events))
+        await asyncio.to_thread(entered.wait, 30)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        gate.set()
+        while not opened:
+            await asyncio.sleep(0.01)
+        return await asyncio.to_thread(opened[0].wait, 30)
+
+    assert asyncio.run(followed())

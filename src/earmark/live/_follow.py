@@ -16,6 +16,7 @@ __all__ = ["follow"]
 
 _BACKLOG_S = 5.0  # of sound that may wait; no more is taken from the source until there is room
 _UNREAD = 1000  # events that may wait to be read, likewise
+_GONE = "Nobody listens any more."
 _LOOK_S = 0.02  # from one look to the next whether there is room
 
 
@@ -38,11 +39,17 @@ async def follow(
     events: asyncio.Queue[Event] = asyncio.Queue()
 
     def told(event: Event) -> None:
-        loop.call_soon_threadsafe(events.put_nowait, event)
+        with suppress(RuntimeError):  # the loop is closed: nobody is there any more
+            loop.call_soon_threadsafe(events.put_nowait, event)
 
-    session = await asyncio.to_thread(
-        LiveSession, config, engine=engine, recognizer=recognizer, on_event=told
+    opening = asyncio.ensure_future(
+        asyncio.to_thread(LiveSession, config, engine=engine, recognizer=recognizer, on_event=told)
     )
+    try:
+        session = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_let_go)  # its thread goes on, and brings a session
+        raise
     pump = asyncio.create_task(_pump(source, session, events))
     try:
         while True:
@@ -55,9 +62,15 @@ async def follow(
             yield event
     finally:
         pump.cancel()
-        session.abandon(CloseReason.ABANDONED, "Nobody listens any more.")
+        session.abandon(CloseReason.ABANDONED, _GONE)
         with suppress(asyncio.CancelledError, Exception):
             await pump
+
+
+def _let_go(opening: asyncio.Future[LiveSession]) -> None:
+    """End the session of somebody who is gone already."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().abandon(CloseReason.ABANDONED, _GONE)
 
 
 async def _pump(
