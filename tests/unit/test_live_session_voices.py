@@ -61,6 +61,14 @@ def test_what_is_provisional_counts_until_something_is_confirmed(voices: Voices)
     assert voices.net_s()["B"] == pytest.approx(0.8)
 
 
+def test_what_is_provisional_and_told_again_counts_once(voices: Voices) -> None:
+    voices.add(said("A", 7.0, 10.0, confirmed=False))
+    voices.add(said("A", 7.0, 10.5, confirmed=False))
+    assert voices.net_s() == {"A": pytest.approx(3.5)}
+    voices.add(said("B", 8.0, 9.0, confirmed=False))
+    assert voices.net_s() == {"A": pytest.approx(2.5), "B": pytest.approx(1.0)}
+
+
 def test_short_stretches_and_forgotten_sound_are_left_out(voices: Voices) -> None:
     voices.hear(np.zeros(20 * RATE, np.float32), 40 * RATE)
     voices.add(said("A", 2.0, 5.0))

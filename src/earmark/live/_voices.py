@@ -44,6 +44,19 @@ class _Piece:
     def spans(self) -> list[Span]:
         return [(self.start, self.end)]
 
+    def outside(self, start: float, end: float) -> list[_Piece]:
+        """What is left of it without the sound between two times."""
+        if end <= self.start or start >= self.end:
+            return [self]
+        left = [(self.start, start), (end, self.end)]
+        return [
+            _Piece(
+                a, b, self.sound[round((a - self.start) * _RATE) : round((b - self.start) * _RATE)]
+            )
+            for a, b in left
+            if b - a >= _SHORTEST_S
+        ]
+
 
 @dataclass(slots=True, eq=False)
 class _Window:
@@ -98,6 +111,8 @@ class Voices:
             self.forgotten.add(longest_ago)
         if speech.confirmed:
             self._drop_provisional(speech.end)
+        else:
+            self._cut_provisional(speech.start, speech.end)
         if voice.confirmed_s >= _MOST_S:
             return
         target = voice.pieces if speech.confirmed else voice.provisional
@@ -168,6 +183,13 @@ class Voices:
         """Forget what was provisional up to where something is confirmed."""
         for voice in self._voices.values():
             voice.provisional = [each for each in voice.provisional if each.start >= until]
+
+    def _cut_provisional(self, start: float, end: float) -> None:
+        """Forget what was provisional between two times: it is told again, or otherwise."""
+        for voice in self._voices.values():
+            voice.provisional = [
+                part for each in voice.provisional for part in each.outside(start, end)
+            ]
 
 
 def _seconds(pieces: list[_Piece]) -> float:
