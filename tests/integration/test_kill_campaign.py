@@ -18,7 +18,7 @@ LEAST_S, MOST_S = 0.5, 4.0
 """How long both workers are at work before one is killed."""
 
 
-@pytest.mark.parametrize("count", [pytest.param(30), pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [15, pytest.param(200, marks=pytest.mark.slow)])
 def test_nothing_is_lost_or_done_twice(
     count: int, database_url: str, tmp_path: Path, sample_wav: Path
 ) -> None:

@@ -48,6 +48,7 @@ def two_workers(works: Works) -> tuple[Server, Server]:
     return pair
 
 
+@mostly("sqlite")
 def test_killed_while_fetching(works: Works, sample_wav: Path) -> None:
     recording = sound(sample_wav, 5)
     begun = []
@@ -88,6 +89,7 @@ def test_killed_while_analysing(works: Works, sample_wav: Path) -> None:
     assert works.row(job_id)["attempts"] == 2
 
 
+@mostly("postgresql")
 def test_killed_while_storing(works: Works, sample_wav: Path) -> None:
     results = works.settings.data_dir / "blobs" / "results"
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +166,7 @@ def test_a_recording_that_worker_after_worker_dies_of_is_given_up(
     assert job.error.code == "job.poisoned"
 
 
+@mostly("sqlite")
 def test_what_is_over_leaves_nothing_with_dbos(works: Works, sample_wav: Path) -> None:
     works.worker()
     ids = [works.submit(sound(sample_wav, 3)), works.submit(b"no sound at all")]

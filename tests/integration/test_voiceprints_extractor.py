@@ -190,7 +190,7 @@ def test_a_tenth_of_a_second_is_enough_for_a_poor_one(
     assert shortest.quality == "poor"
 
 
-@pytest.mark.parametrize("name", PEOPLE)
+@pytest.mark.parametrize("name", ["june", "carlo"])
 def test_noise_lowers_the_quality(
     extractor: VoiceprintExtractor, people: People, name: str
 ) -> None:
