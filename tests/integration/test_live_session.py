@@ -430,3 +430,19 @@ def _identity(voice: Voiceprint, gallery: Mapping[str, Voiceprint]) -> Identity 
     if cosines[best] < 0.55:
         return None
     return Identity(speaker_id=best, name=best, cosine=cosines[best], llr=5.0, probability=0.99)
+
+
+def test_a_session_that_waits_for_what_it_did_behind_can_be_abandoned(
+    engine: LiveEngine, call: bytes
+) -> None:
+    sessions = [LiveSession(engine=engine, on_event=lambda _: None) for _ in range(4)]
+    for session in sessions:
+        session.push(call)
+
+    def waits() -> bool:
+        return any(each._behind is not None and each._listener.due for each in sessions)
+
+    until(lambda: waits() or all(each.backlog_s == 0 for each in sessions), what="work behind")
+    for session in sessions:
+        session.abandon(CloseReason.CANCELED, "Enough was heard.")
+    assert all(session.wait(30) for session in sessions)

@@ -194,8 +194,9 @@ class LiveSession:
                 yield from self._hear(decoder.push(item))
             elif not item.final:
                 yield from self._finish_behind()
-                yield from self._listener.flush()
-                self._tell(Flushed)
+                if self._closing is None:
+                    yield from self._listener.flush()
+                    self._tell(Flushed)
             else:
                 yield from self._hear(decoder.finish())
                 yield from self._finish_behind()
@@ -209,6 +210,8 @@ class LiveSession:
         while self._listener.ready and self._closing is None:
             if self._listener.due:
                 yield from self._finish_behind()
+                if self._closing is not None:
+                    return
             yield from self._listener.step()
             yield from self._go_on_behind()
             self._lane.spend(self._listener.step_s)
@@ -233,7 +236,7 @@ class LiveSession:
                 yield Aside(ask)
 
     def _finish_behind(self) -> LaneWork:
-        """Wait until all of that is done."""
+        """Wait until all of that is done, or the session is to be closed."""
         yield from self._go_on_behind()
         while self._behind is not None and self._closing is None:
             yield None
