@@ -21,7 +21,8 @@ from earmark.live._changes import (
 )
 from earmark.live._tracker import Tracker
 from earmark.models import answer_alone
-from engine import diarizer, models, samples
+from engine import Float, diarizer, models, samples
+from people import People, wav_of
 
 
 class Followed(NamedTuple):
@@ -45,8 +46,8 @@ class Followed(NamedTuple):
         return {n: turn for n, turn in known.items() if turn.state != TurnState.WITHDRAWN}
 
 
-def follow(models_dir: Path, path: Path, config: LiveConfig) -> Followed:
-    loaded, sound = models(models_dir), samples(path)
+def follow(models_dir: Path, sound: Float, config: LiveConfig) -> Followed:
+    loaded = models(models_dir)
     tracker = Tracker(config, loaded)
     changes: list[tuple[float, Change]] = []
     whole = len(sound) // HOP_SAMPLES * HOP_SAMPLES
@@ -60,7 +61,7 @@ def follow(models_dir: Path, path: Path, config: LiveConfig) -> Followed:
 
 @pytest.fixture(scope="module")
 def followed(models_dir: Path, sample_wav: Path) -> Followed:
-    return follow(models_dir, sample_wav, LiveConfig())
+    return follow(models_dir, samples(sample_wav), LiveConfig())
 
 
 def test_in_the_end_the_turns_are_those_of_the_whole_recording(
@@ -103,6 +104,21 @@ def test_clean_speech_is_given_soon_and_confirmed(followed: Followed) -> None:
 
 
 def test_there_are_as_many_speakers_as_there_should_be(models_dir: Path, sample_wav: Path) -> None:
-    alone = follow(models_dir, sample_wav, LiveConfig(speakers=1))
+    alone = follow(models_dir, samples(sample_wav), LiveConfig(speakers=1))
     assert len(alone.result.speakers) == 1
     assert {turn.speaker for turn in alone.turns().values()} == {"SPEAKER_00"}
+
+
+def test_a_stranger_is_soon_told_apart_though_nobody_paused(
+    models_dir: Path, people: People, tmp_path: Path
+) -> None:
+    talk = tmp_path / "talk.wav"
+    first, second = people.samples("ira", 12.0, part=1), people.samples("june", 5.0, part=1)
+    talk.write_bytes(wav_of(np.concatenate([first, second])))
+    known: dict[int, TurnChange] = {}
+    for at, change in follow(models_dir, samples(talk), LiveConfig()).changes:
+        if isinstance(change, TurnChange) and at < 15.0:
+            known[change.turn] = change
+    speaking = [turn for turn in known.values() if turn.state != TurnState.WITHDRAWN]
+    before = {turn.speaker for turn in speaking if turn.start < 10.0}
+    assert {turn.speaker for turn in speaking if turn.end > 14.0}.isdisjoint(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from earmark.diarization.parts import ACCURATE, Channel, CountHint, Span
 from earmark.live._book import Piece
@@ -43,3 +44,22 @@ def test_of_two_labels_of_one_person_the_first_one_stays() -> None:
         Merge(source="SPEAKER_02", target="SPEAKER_00", since=6.0),
         Merge(source="SPEAKER_03", target="SPEAKER_01", since=21.0),
     ]
+
+
+def test_the_less_is_heard_of_a_voice_the_less_alike_it_need_be() -> None:
+    people = People(CountHint.of(None, None, None), ACCURATE, 4)
+    voice = np.ones(4, np.float32) / 2
+    number = people.add(voice, 2.0)
+    young = people.asked(number, 1.6, {number: 0.5})
+    for _ in range(5):
+        people.hear(number, voice, 2.0)
+    assert young < people.asked(number, 1.2, {number: 0.5}) < people.asked(number, 1.6, {})
+
+
+def test_less_is_asked_of_who_is_like_one_voice_alone() -> None:
+    people = People(CountHint.of(None, None, None), ACCURATE, 4)
+    one, other = (people.add(voice, 8.0) for voice in np.eye(2, 4, dtype=np.float32))
+    asked = people.asked(one, 1.6, {one: 0.4})
+    assert people.asked(one, 1.6, {one: 0.4, other: 0.2}) == pytest.approx(0.35)
+    assert people.asked(one, 1.6, {one: 0.4, other: 0.0}) < 0.35
+    assert people.asked(one, 1.6, {one: 0.4, other: 0.38}) == asked > 0.4

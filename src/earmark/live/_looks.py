@@ -51,14 +51,15 @@ _SPEECH_ON = 0.7  # speech is a stretch above `_SPEECH_OFF` that passes this som
 _SPEECH_OFF = 0.4
 
 _DUE_S = (0.6, 1.2)  # clean speech of a run after which it is embedded, ...
-_DUE_STEP_S = 1.0  # ... and each so much more
+_DUE_STEP_S = 1.0  # ... and each so much more, ...
+_DUE_SPLIT_S = 0.6  # ... which is less when the voice has just changed
 _EMBEDDED_S = 1.6  # the newest of it that is
 _NEW_S = 1.2  # clean speech from which somebody may be new
-_NEW_COSINE = 0.34  # to the nearest voice, below which a voice is new
-_SURE_COSINE = 0.4  # to a voice, from which speech tells what that voice is like
+_SURE = 0.05  # how much more than what is asked shows speech that tells what a voice is like
 _OTHER = 0.15  # how much less alike a voice is that the segmentation holds for another one
 _KEEP = 0.10  # how much nearer another voice must be than the one that a run has ...
 _LEAN = 0.05  # ... or is believed to have
+_STAY = 0.03  # how much less is asked of a run to be whose it is
 
 
 @dataclass(slots=True, eq=False)
@@ -260,11 +261,13 @@ class Looks:
         ``others`` are the speakers of other voices in the look.
         """
         unseen = max(0, one.first + begin - run.first)  # frames that the look does not reach
-        total_s = (float(one.clean.sum()) + unseen) * FRAME_S
+        clean = one.clean.copy()
+        clean[: max(0, run.first - begin)] = False  # before that it was somebody else
+        total_s = (float(clean.sum()) + unseen) * FRAME_S
         if total_s < run.due or one.last < _LOOK_FRAMES - 90:
             return []
         run.due = next((due for due in _DUE_S if due > total_s), total_s + _DUE_STEP_S)
-        stretches = _newest(one.clean, round(_EMBEDDED_S / FRAME_S))
+        stretches = _newest(clean, round(_EMBEDDED_S / FRAME_S))
         seconds = float((stretches[:, 1] - stretches[:, 0]).sum()) * FRAME_S
         if seconds < _DUE_S[0] / 2:
             return []
@@ -275,6 +278,7 @@ class Looks:
             place = int(stretches[0, 0]) + begin
             self._runs.append(replace(run, last=place, closed=True))
             run.first, run.split = place, True
+            run.due = seconds + _DUE_SPLIT_S
         run.speaker, run.sure = speaker, run.sure or sure
         if run.speaker is None or not run.sure:
             return []
@@ -298,25 +302,24 @@ class Looks:
 
         ``own`` is whose it was so far, ``guess`` whose it may be, and of ``others`` it hardly is.
         """
-        cosine = {
-            number: float(vector @ voice) - (_OTHER if number in others and number != own else 0.0)
-            for number, voice in self._people.voices.items()
-        }
-        if not cosine:
+        alike = {number: float(vector @ voice) for number, voice in self._people.voices.items()}
+        if not alike:
             return self._people.add(vector, seconds), seconds >= _NEW_S
+        cosine = {
+            number: value - (_OTHER if number in others and number != own else 0.0)
+            for number, value in alike.items()
+        }
         best: int = max(cosine, key=lambda number: (cosine[number], -number))
         for known, margin in ((own, _KEEP), (guess, _LEAN)):
             if known is not None and cosine.get(known, -1.0) > cosine[best] - margin:
                 best = known
                 break
-        nearest = cosine[best]
-        limit = _NEW_COSINE - (_KEEP if best == own else 0.0)
-        if nearest < limit and seconds >= _NEW_S and not self._people.full():
+        asked = self._people.asked(best, seconds, alike) - (_STAY if best == own else 0.0)
+        if seconds >= _NEW_S and alike[best] < asked and not self._people.full():
             return self._people.add(vector, seconds), True
-        sure = seconds >= _NEW_S and nearest >= _NEW_COSINE
-        if seconds >= _NEW_S and nearest >= _SURE_COSINE:
+        if seconds >= _NEW_S and alike[best] >= asked + _SURE:
             self._people.hear(best, vector, seconds)
-        return best, sure
+        return best, seconds >= _NEW_S and alike[best] >= asked
 
     def _embed(self, window: Float, stretches: Int) -> Asking[Float]:
         pieces = []
