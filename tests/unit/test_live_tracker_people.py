@@ -48,7 +48,7 @@ def test_of_two_labels_of_one_person_the_first_one_stays() -> None:
 
 def test_the_less_is_heard_of_a_voice_the_less_alike_it_need_be() -> None:
     people = People(CountHint.of(None, None, None), ACCURATE, 4)
-    voice = np.ones(4, np.float32) / 2
+    voice = np.full(4, 0.5, np.float32)
     number = people.add(voice, 2.0)
     young = people.asked(number, 1.6, {number: 0.5})
     for _ in range(5):
