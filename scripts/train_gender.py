@@ -90,8 +90,8 @@ class Shape:
     """How a layer is fitted, and how its answers are read.
 
     The first ``pitches`` inputs are of the pitch. ``ridge`` is on weights of standard inputs: with
-    less, corpora are learned beside gender, with more, who sounds like the other gender's pitch is
-    missed. The answer is unknown below ``unknown_below`` and within ``most``, natural log odds.
+    less, corpora are learned beside gender, with more, little but the pitch counts. The answer is
+    unknown below ``unknown_below`` and within ``most``, natural log odds.
     """
 
     pitches: int
@@ -101,7 +101,7 @@ class Shape:
 
 
 SHAPES = {
-    "sound": Shape(pitches=3, ridge=30.0, unknown_below=1.0, most=7.0),
+    "sound": Shape(pitches=3, ridge=20.0, unknown_below=1.2, most=7.0),
     # Of voices unlike those of the training it is surer than it is right: it may be less sure.
     "voiceprint": Shape(pitches=0, ridge=100.0, unknown_below=1.5, most=3.0),
 }

@@ -244,7 +244,7 @@ def test_the_gender_of_each_channel_and_of_its_voiceprint(server: Server, people
     assert body["task"]["state"] == "done", body["error"]
     woman, man, nobody = body["result"]["channels"]
     assert [each["channel_number"] for each in (woman, man, nobody)] == [0, 1, 2]
-    assert woman["score_female"]["score_llr"] > max(0, man["score_female"]["score_llr"])
+    assert woman["score_female"]["score_llr"] > max(1, man["score_female"]["score_llr"])
     assert all(1 < each["speech_length"] <= 2.5 + HEARD_AT_ONCE_S for each in (woman, man))
     nothing = {"speech_length": 0, "score_male": None, "score_female": None}
     assert nobody == {"channel_number": 2, **nothing}
@@ -257,6 +257,8 @@ def test_the_gender_of_each_channel_and_of_its_voiceprint(server: Server, people
     for found, gender in zip(results, expected, strict=True):
         assert found["speech_length"] == pytest.approx(gender.speech_s, abs=1e-3)
         assert found["score_female"]["score_llr"] == pytest.approx(gender.llr, abs=1e-4)
+    assert results[0]["score_female"]["score_llr"] > 0.5
+    assert results[1]["score_male"]["score_llr"] > 1.5
     for each in (woman, man, *results):
         female, male = each["score_female"], each["score_male"]
         assert male["score_llr"] == -female["score_llr"]

@@ -97,6 +97,15 @@ class TestPitch:
         assert len(found) == 48
         assert np.median(found) == pytest.approx(hertz, rel=0.02)
 
+    def test_of_a_lively_voice_whose_third_harmonic_is_strong(self) -> None:
+        """As a man's first formant makes it over a telephone: no harmonic is taken for it."""
+        time = np.arange(16_000) / 16_000
+        phase = 2 * np.pi * np.cumsum(110 * (1 + 0.1 * np.sin(8 * np.pi * time))) / 16_000
+        tones = [np.sin(3 * phase), *(0.1 * np.sin(k * phase + k) for k in range(4, 30))]
+        found = pitch((0.1 * np.sum(tones, axis=0)).astype(np.float32))
+        assert (found > 0).mean() > 0.4
+        assert found.max() < 130
+
     def test_noise_and_silence_have_none(self) -> None:
         noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
         assert (pitch(noise) > 0).mean() < 0.2

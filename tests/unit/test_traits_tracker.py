@@ -106,13 +106,19 @@ def test_state_does_not_grow(models: TraitModels, sound: Float, kind: TraitKind)
     assert np.all(np.array(kept[5]) < 1.1 * np.array(kept[2]) + 1)  # not in proportion
 
 
-def test_gender_of_a_recording(models: TraitModels, people: People) -> None:
+@pytest.mark.parametrize(
+    ("name", "results"),
+    [("allison", {"female"}), ("ira", {"female"}), ("june", {"female", "unknown"})],
+)
+def test_gender_of_a_recording(
+    models: TraitModels, people: People, name: str, results: set[str]
+) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(1) as executor, open_audio(people.wav("june", 8.0)) as audio:
+    with ThreadPoolExecutor(1) as executor, open_audio(people.wav(name, 8.0)) as audio:
         (channel,) = read_gender(models, audio, speech_s=4.0, executor=executor).channels
     assert channel.gender is not None
-    assert channel.gender.result != "male"
+    assert channel.gender.result in results
     assert 4.0 <= channel.speech_s < 5.1
 
 
