@@ -435,14 +435,17 @@ def _identity(voice: Voiceprint, gallery: Mapping[str, Voiceprint]) -> Identity 
 def test_a_session_that_waits_for_what_it_did_behind_can_be_abandoned(
     engine: LiveEngine, call: bytes
 ) -> None:
-    sessions = [LiveSession(engine=engine, on_event=lambda _: None) for _ in range(4)]
+    told: list[Event] = []
+    sessions = [LiveSession(engine=engine, on_event=told.append) for _ in range(2)]
     for session in sessions:
-        session.push(call)
+        session.push(2 * call)  # long enough that there is something
 
     def waits() -> bool:
         return any(each._behind is not None and each._listener.due for each in sessions)
 
-    until(lambda: waits() or all(each.backlog_s == 0 for each in sessions), what="work behind")
+    until(waits, what="work behind that is waited for")
     for session in sessions:
         session.abandon(CloseReason.CANCELED, "Enough was heard.")
     assert all(session.wait(30) for session in sessions)
+    ended = [event.reason for event in told if isinstance(event, Ended)]
+    assert ended == [CloseReason.CANCELED] * 2
