@@ -441,7 +441,10 @@ def test_a_session_that_waits_for_what_it_did_behind_can_be_abandoned(
         session.push(2 * call)  # long enough that there is something
 
     def waits() -> bool:
-        return any(each._behind is not None and each._listener.due for each in sessions)
+        return any(
+            each._behind is not None and each._listener.due and not each._lane.busy
+            for each in sessions
+        )
 
     until(waits, what="work behind that is waited for")
     for session in sessions:
