@@ -85,6 +85,8 @@ FORMATS_OF: Mapping[JobKind, Mapping[str, ResultFormat]] = {
     JobKind.VOICEPRINT: _JSON,
     JobKind.COMPARE: _JSON,
     JobKind.SPEAKER_SEARCH: _JSON,
+    JobKind.TRAITS: _JSON,
+    JobKind.GENDER: _JSON,
 }
 """Kind of job -> name of the format -> the format; the first one is given if none is named."""
 
