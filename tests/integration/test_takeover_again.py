@@ -38,7 +38,7 @@ def test_one_that_stood_still_does_other_jobs_while_its_own_goes_on_elsewhere(
     assert works.job(taken).state is JobState.RUNNING
 
 
-@mostly("sqlite")
+@pytest.mark.slow
 def test_one_that_was_taken_over_is_handed_back_for_whoever_is_next(
     works: Works, sample_wav: Path
 ) -> None:
