@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING = 1
 
 PYTHON ?= python3
 ARGS ?=
-TESTERS ?= 4 # processes that run tests: more than two cores, since many wait for others
+TESTERS ?= 3 # processes that run tests: more than two cores, since many wait for others
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip
 INSTALL = $(PIP) install -qq --disable-pip-version-check --only-binary :all:

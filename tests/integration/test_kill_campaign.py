@@ -11,6 +11,7 @@ import pytest
 
 from callers import new_caller
 from earmark.service import JobState
+from postgres import mostly
 from waiting import until
 from workers import Works, open_works, sound
 
@@ -18,6 +19,7 @@ LEAST_S, MOST_S = 0.5, 4.0
 """How long both workers are at work before one is killed."""
 
 
+@mostly("sqlite")
 @pytest.mark.parametrize("count", [15, pytest.param(200, marks=pytest.mark.slow)])
 def test_nothing_is_lost_or_done_twice(
     count: int, database_url: str, tmp_path: Path, sample_wav: Path

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from earmark.service import JobState
-from postgres import mostly
 from waiting import until
 from workers import Works, open_works, sound
 
@@ -21,7 +20,7 @@ def works(database_url: str, tmp_path: Path, models_dir: Path) -> Iterator[Works
         yield opened
 
 
-@mostly("sqlite")
+@pytest.mark.slow
 def test_one_that_stood_still_does_other_jobs_while_its_own_goes_on_elsewhere(
     works: Works, sample_wav: Path
 ) -> None:
