@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli._options import Format, length_text, parse_channels
+from earmark.cli._options import FalseAccepts, Format, length_text, parse_channels
 
 if TYPE_CHECKING:
     from earmark.service import Identification, NamedSpeaker
@@ -26,16 +26,7 @@ def identify(
     gallery: Annotated[
         str, typer.Option("--gallery", "-g", metavar="G", help="Whom to look for.")
     ] = "default",
-    false_accepts: Annotated[
-        float,
-        typer.Option(
-            "--false-accepts",
-            min=1e-6,
-            max=0.5,
-            metavar="RATE",
-            help="How often, at most, a stranger may be taken for somebody.",
-        ),
-    ] = 0.01,
+    false_accepts: FalseAccepts = 0.01,
     speakers: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Exactly so many people speak.", show_default=False),

@@ -15,6 +15,7 @@ from rich.live import Live
 
 from earmark.cli._hearing import SOUND, microphone, paced
 from earmark.cli._live_timeline import live_timeline
+from earmark.cli._options import FalseAccepts
 from earmark.cli._timeline import print_timeline
 from earmark.diarization import Diarization
 from earmark.errors import EarmarkError, SessionOver
@@ -51,16 +52,7 @@ def listen(
         str | None,
         typer.Option("--gallery", "-g", metavar="G", help="Whom to look for.", show_default=False),
     ] = None,
-    false_accepts: Annotated[
-        float,
-        typer.Option(
-            "--false-accepts",
-            min=1e-6,
-            max=0.5,
-            metavar="RATE",
-            help="How often, at most, a stranger may be taken for somebody.",
-        ),
-    ] = 0.01,
+    false_accepts: FalseAccepts = 0.01,
     device: Annotated[
         str | None,
         typer.Option(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -15,6 +16,7 @@ from earmark.errors import InvalidOption, SpeechError
 __all__ = [
     "Channels",
     "Damage",
+    "FalseAccepts",
     "Format",
     "clock_text",
     "length_text",
@@ -28,6 +30,18 @@ _TIME = re.compile(
 )
 
 Channels = str | tuple[int, ...]
+
+FalseAccepts = Annotated[
+    float,
+    typer.Option(
+        "--false-accepts",
+        min=1e-6,
+        max=0.5,
+        metavar="RATE",
+        help="How often, at most, a stranger may be taken for somebody.",
+    ),
+]
+"""The option of commands that look for people in a gallery."""
 
 
 class Format(StrEnum):
